@@ -1,0 +1,5 @@
+//! TBD
+/// TBD
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

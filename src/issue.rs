@@ -1,0 +1,49 @@
+//! The neutral model: an issue as two trackers would tell it to each other.
+//!
+//! Values are text or a list of texts; an unset field is absent. Attachments are handles that
+//! stream: their content is never held whole in memory.
+
+mod attachment;
+mod value;
+
+pub use attachment::{Attachment, Content, Digest, Hasher, clean_name};
+pub use value::{Field, Record, Value};
+
+use crate::Timestamp;
+
+/// Who wrote something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Person {
+    /// The account or team-member id.
+    pub id: String,
+    /// The name for people; the id where there is none.
+    pub name: String,
+}
+
+/// A comment (MSR-ISSUE: annotation).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// The tracker's or document's id; empty where there is none.
+    pub id: String,
+    /// Who wrote it, where known.
+    pub author: Option<Person>,
+    /// When, where known.
+    pub created: Option<Timestamp>,
+    /// When it was last edited, where known.
+    pub updated: Option<Timestamp>,
+    /// What.
+    pub text: String,
+}
+
+/// An issue.
+#[derive(Clone, Debug, Default)]
+pub struct Issue {
+    /// The number in its own system: the partner's problem number or the local key.
+    pub id: String,
+    /// Its fields.
+    pub fields: Record,
+    /// Its comments, oldest first.
+    pub comments: Vec<Comment>,
+    /// Its attachments in their order.
+    pub attachments: Vec<Attachment>,
+}

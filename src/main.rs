@@ -1,0 +1,7 @@
+//! The binary: everything is in the library, `engsync::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    engsync::cli::main()
+}

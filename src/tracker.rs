@@ -1,0 +1,197 @@
+//! The `Tracker` contract and its adapters.
+//!
+//! A tracker is the supplier's issue tracker: the embedded one, or an adapter to another. The
+//! contract is object-safe and synchronous; parallelism lives inside adapters.
+
+use std::collections::BTreeMap;
+
+use crate::issue::{Attachment, Field, Issue, Person, Value};
+use crate::{Code, Result, Timestamp, codes};
+
+codes! {
+    TRACKER_UNAVAILABLE = "tracker-unavailable": "the tracker cannot be reached or does not let us in";
+    TRACKER_REFUSED = "tracker-refused": "the tracker refused a value";
+    LOCAL_GONE = "local-gone": "the local issue was deleted";
+}
+
+/// The local tracker's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// Its fields by name.
+    pub fields: BTreeMap<Field, FieldSpec>,
+    /// Whether any further field a rule names exists as text.
+    pub open: bool,
+}
+
+/// What a tracker knows of one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSpec {
+    /// A list of texts rather than one.
+    pub list: bool,
+    /// Set by the tracker only.
+    pub read_only: bool,
+    /// Must be set on create.
+    pub required: bool,
+    /// The values it takes; `None`: any.
+    pub allowed: Option<Vec<String>>,
+}
+
+impl Schema {
+    /// What is known of `field`; an unknown field of an open schema is plain text.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<FieldSpec> {
+        self.fields.get(field).cloned().or_else(|| self.open.then(FieldSpec::default))
+    }
+}
+
+/// What an adapter can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Its writes belong to the state database's transaction: no intents are needed.
+    pub shares_state: bool,
+}
+
+/// What ties a local issue to a partner's: `installation/partner:number`.
+pub type Marker = str;
+
+/// Absolute values to write; `None` clears the field.
+pub type Changes = BTreeMap<Field, Option<Value>>;
+
+/// What came of a create or an update.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The issue as the tracker holds it now, read back.
+    pub issue: Issue,
+    /// The fields it did not take; the others were written.
+    pub refused: Vec<Refused>,
+}
+
+/// A field that the tracker did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub field: Field,
+    /// Usually [`TRACKER_REFUSED`].
+    pub code: Code,
+    /// The tracker's words.
+    pub text: String,
+}
+
+/// A comment to add.
+#[derive(Clone, Debug, Default)]
+pub struct NewComment {
+    /// Who is named as its author; `None`: the account engsync works under.
+    pub author: Option<Person>,
+    /// When it was written, where that is not now.
+    pub created: Option<Timestamp>,
+    /// What.
+    pub text: String,
+    /// Finds it again after a crash; unique.
+    pub token: String,
+}
+
+/// What changed since a token.
+#[derive(Clone, Debug, Default)]
+pub struct Feed {
+    /// Where to go on next time.
+    pub token: String,
+    /// The keys of the issues that changed; `None`: unknown, look at all.
+    pub keys: Option<Vec<String>>,
+}
+
+/// A tracker.
+///
+/// Every method may fail with `Fault::Wait` (unreachable, busy, log-in refused: the package is
+/// deferred), `Fault::Item` (this issue cannot be written) or `Fault::Setup` (the adapter's own
+/// storage). A missing issue is an answer, not an error, in [`Tracker::get_many`]; elsewhere it
+/// is `Fault::Item` with [`LOCAL_GONE`].
+pub trait Tracker {
+    /// Its fields.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn schema(&self) -> Result<Schema>;
+
+    /// What this adapter can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The issues with these keys, in their order, with comments and attachment handles; `None`
+    /// for one that does not exist (any more).
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Issue>>>;
+
+    /// The keys of the issues that carry `marker`.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn find(&self, marker: &Marker) -> Result<Vec<String>>;
+
+    /// Makes an issue that carries `marker`. Read-only and refused fields are reported, the
+    /// others written.
+    ///
+    /// # Errors
+    /// As the trait says; then nothing was made, unless the fault is `Wait`: then look by
+    /// [`Tracker::find`] before repeating.
+    fn create(&self, marker: &Marker, fields: &Changes) -> Result<Written>;
+
+    /// Writes fields of an issue. Where `expected` is given, a field that no longer has its
+    /// value there is refused instead of overwritten.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written>;
+
+    /// Adds a comment; answers its id. One with the same token that is there already is that
+    /// comment: nothing is added.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn comment(&self, key: &str, comment: &NewComment) -> Result<String>;
+
+    /// Replaces the text of a comment.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn edit_comment(&self, key: &str, id: &str, text: &str) -> Result<()>;
+
+    /// Removes a comment; one that is gone is fine.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn delete_comment(&self, key: &str, id: &str) -> Result<()>;
+
+    /// Makes the bytes of a file durable on the tracker's side as far as that can be done before
+    /// an issue has it, so that [`Tracker::attach`] is cheap inside a transaction. Remembers the
+    /// digest in the attachment.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn prepare(&self, file: &Attachment) -> Result<()>;
+
+    /// Attaches a file under its name. The same name with the same content is that attachment;
+    /// the same name with other content replaces it.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn attach(&self, key: &str, file: &Attachment) -> Result<()>;
+
+    /// Removes an attachment; one that is gone is fine.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn detach(&self, key: &str, name: &str) -> Result<()>;
+
+    /// Which issues changed since `token` (`None`: since ever), our own changes included.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn changed_since(&self, token: Option<&str>) -> Result<Feed>;
+
+    /// Ties an issue that exists to a marker, or with `None` unties it.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()>;
+}
