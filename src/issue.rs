@@ -6,7 +6,8 @@
 mod attachment;
 mod value;
 
-pub use attachment::{Attachment, Content, Digest, Hasher, clean_name};
+pub use crate::{Digest, Hasher};
+pub use attachment::{Attachment, Content, clean_name};
 pub use value::{Field, Record, Value};
 
 use crate::Timestamp;
