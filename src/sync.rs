@@ -25,6 +25,7 @@ pub use plan::{
 };
 pub use raw::RawRule;
 pub use rule::{
+    kinds,
     Attachments, ChangedFile, Comments, Concat, Condition, Envelope, Fill, Gate, Kind, NoMatch,
     Rule, Stops, Tag, ToLocal, ToRemote, When,
 };
