@@ -26,10 +26,11 @@ pub(super) fn check(interchange: &Interchange, findings: &mut Vec<Finding>) {
     for segment in interchange.segments() {
         characters(segment, utf8, findings);
         tag(segment, findings);
-        if segment.tag_octets().starts_with(b"UN") && !segment.is_open() {
-            if let Some(spec) = service_segment(segment.tag(), interchange.syntax.version) {
-                findings.extend(spec::check(segment, spec));
-            }
+        if segment.tag_octets().starts_with(b"UN")
+            && !segment.is_open()
+            && let Some(spec) = service_segment(segment.tag(), interchange.syntax.version)
+        {
+            findings.extend(spec::check(segment, spec));
         }
         control.segment(segment, findings);
     }

@@ -178,7 +178,8 @@ fn two_interchanges_each_with_its_own_advice() {
 
 #[test]
 fn character_sets() {
-    let cases: &[(&str, u8, &[u8], &str, &[&str])] = &[
+    type Case = (&'static str, u8, &'static [u8], &'static str, &'static [&'static str]);
+    let cases: &[Case] = &[
         ("UNOC", 1, b"\xfc", "ü", &[]),
         ("UNOA", 1, b"\xfc", "ü", &["edifact-character"]),
         ("UNOA", 1, b"a", "a", &["edifact-character"]),

@@ -193,7 +193,7 @@ fn golden_descriptions() {
         ("mid-extra-component", true, &["edifact-extra"]),
         ("unknown-segment", true, &["engdat-unknown-segment", "control-count"]),
         ("two-interchanges", false, &["bad-edifact"]),
-        ("missing-tot", false, &["engdat-missing-segment"]),
+        ("missing-tot", false, &["control-count", "engdat-missing-segment"]),
         ("unz-ref-differs", false, &["control-reference"]),
         ("utf8-text", true, &["edifact-utf8"]),
         ("truncated", false, &["edifact-truncated"]),
