@@ -23,12 +23,12 @@
 //! holds them.
 
 pub mod asam;
-// pub mod cli;
+pub mod cli;
 pub mod db;
 pub mod disk;
 pub mod edifact;
 pub mod engdat;
-// pub mod exchange;
+pub mod exchange;
 pub mod issue;
 pub mod spool;
 pub mod state;

@@ -22,7 +22,6 @@ use crate::disk::Disk;
 use crate::{Result, codes};
 
 codes! {
-    IDENTITY_REUSE = "identity-reuse": "the name or number of a package that was applied came again with other content";
     DUPLICATE = "duplicate": "a package that was applied came again with the same content";
 }
 

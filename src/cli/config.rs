@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::raw::{RawConfig, RawEngdat, RawParty, RawPartner, RawTracker};
 use crate::asam::{self, Limits, Pudis, Render, Style};
-use crate::engdat::{self, Levels, Party};
+use crate::engdat::{self, Levels, Party, Transliterate};
 use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
 use crate::sync::{self, GonePolicy, Policy, RawRule, Rule};
 use crate::{CONFIG, Error, Finding, Result, Severity};
@@ -190,6 +190,10 @@ impl Reader<'_> {
         if !matches!(raw.engdat.version.as_str(), "001" | "002") {
             say(format!("engdat.version takes \"001\" or \"002\", not {:?}", raw.engdat.version));
         }
+        let levels = levels(&raw.engdat);
+        for word in levels.unknown() {
+            say(format!("engdat.strict and engdat.ignore cannot name {word:?}; docs/errors.md lists the words"));
+        }
         let document = self.document(key, raw);
         let rules = self.rules(key, &raw.rule);
         let (render, pudis, style_element) = document?;
@@ -212,8 +216,8 @@ impl Reader<'_> {
             format: raw.engdat.format.clone(),
             name_tail,
             version: raw.engdat.version.clone(),
-            transliterate: raw.engdat.transliterate,
-            levels: levels(&raw.engdat),
+            transliterate: if raw.engdat.transliterate { Transliterate::Yes } else { Transliterate::No },
+            levels,
             render,
             pudis,
             style: Style { zone, document_name_element: style_element, ..Style::default() },

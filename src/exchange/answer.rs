@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent};
 use crate::asam::{self, Answer, Company};
-use crate::engdat::{self, Compose, FileEntry, PackageName};
+use crate::engdat::{self, FileEntry, PackageName};
 use crate::issue::{Attachment, Comment, Issue, Record};
 use crate::spool::Reason;
 use crate::state::{self, AnswerPart, AnswerState, Entry, EntryKind, Link, Outgoing};
@@ -50,7 +50,7 @@ impl Run<'_> {
         let name = engdat::next_name(local, highest.as_ref(), &partner.name_tail);
         let issues: Vec<String> = owed.iter().filter_map(|link| link.key.clone()).collect();
         let files = match target {
-            None => vec![name.part(2, 1), name.part(2, 2)],
+            None => vec![name.part(2, 1).to_string(), name.part(2, 2).to_string()],
             Some(path) => {
                 vec![path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()]
             }
@@ -133,17 +133,10 @@ impl Run<'_> {
 
     fn describe(&self, partner: &Partner, name: &PackageName) -> Result<Vec<u8>> {
         let issued = self.tools.clock.now().with_timezone(&partner.zone).naive_local();
-        let message = Compose {
-            name: name.clone(),
-            issued,
-            version: partner.version.clone(),
-            sender: partner.own.clone(),
-            receiver: partner.peer.clone(),
-            files: vec![FileEntry::archive(2, &partner.format)],
-            transliterate: partner.transliterate,
-        }
-        .message();
-        engdat::write(&message).map_err(|findings| {
+        let files = [FileEntry::archive(&partner.format)];
+        let mut message = engdat::compose(name, issued, &partner.own, &partner.peer, &files);
+        message.version.clone_from(&partner.version);
+        engdat::write_with(&message, partner.transliterate).map_err(|findings| {
             let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
             Error::setup(
                 ANSWER_UNWRITABLE,

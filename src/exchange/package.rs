@@ -5,7 +5,7 @@ use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTI
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
 use crate::spool::{Active, Entry, PartFile, Reason};
-use crate::state::{DUPLICATE, IDENTITY_REUSE, Identity, KnownPart, PackageRow};
+use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
 use crate::sync::{Action, Outcome as IssueOutcome};
 use crate::{Error, Fault, Finding, Result};
 
@@ -50,7 +50,7 @@ impl Run<'_> {
                         "ask the partner which one counts; `engsync replay {name}` then `engsync release {name}` takes the new one"
                     )),
                     ..Reason::new(
-                        IDENTITY_REUSE,
+                        crate::engdat::code::IDENTITY_REUSE,
                         "a package of this name was applied with other content",
                     )
                 };
@@ -164,7 +164,7 @@ impl Run<'_> {
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(&reason);
         report.issues = issues;
         let mut reason = Reason { attempts, ..self.stamped(&reason, partner) };
-        if reason.reason != crate::spool::PART_MISSING.as_str() {
+        if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
             let minutes = 1_i64 << (attempts - 1).min(6);
             let wait = chrono::Duration::minutes(minutes.min(60));
