@@ -158,11 +158,8 @@ fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let app = App::open(global, access(global), "engsync")?;
     let out = cli.import.out.clone().unwrap_or_else(|| Import::default_out(zip));
-    let import = Import {
-        file: zip.to_owned(),
-        out: absolute(&out)?,
-        partner: cli.import.partner.clone(),
-    };
+    let import =
+        Import { file: zip.to_owned(), out: absolute(&out)?, partner: cli.import.partner.clone() };
     let bars = progress::Bars::new(!global.quiet && !global.json);
     let wall = SystemClock(None);
     let report = import.run(&app.tools(global, &wall, &bars))?;

@@ -5,12 +5,14 @@
 
 mod answers;
 mod base;
+mod conflicts;
 mod journal;
 mod ledger;
 mod links;
 
 pub use answers::{Answer, AnswerPart, AnswerState};
-pub use base::{Base, HeldMark, Incoming, Outgoing, OutgoingComment, OutgoingFile, SentComment};
+pub use base::{Base, HeldMark, Incoming, Outgoing, OutgoingComment, OutgoingFile, Pending};
+pub use conflicts::ConflictRow;
 pub use journal::{Entry, EntryKind, Filter};
 pub use ledger::{Identity, KnownPart, PackageRow};
 pub use links::{Intent, Link, LinkState};

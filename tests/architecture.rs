@@ -22,8 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "disk", "db", "edifact", "engdat", "issue", "asam", "tracker", "state", "spool", "sync",
-            "exchange",
+            "disk", "db", "edifact", "engdat", "issue", "asam", "tracker", "state", "spool",
+            "sync", "exchange",
         ],
     ),
 ];
@@ -138,10 +138,8 @@ fn modules_use_only_what_the_table_allows() {
 fn every_module_stands_in_the_table_and_in_the_docs() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let docs = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let declared: Vec<&str> = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let declared: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert!(declared.len() >= 12, "{declared:?}");
     for module in declared {
         assert!(MAY_USE.iter().any(|(name, _)| *name == module), "{module}: not in the table");
@@ -177,7 +175,8 @@ fn plans_are_pure_and_codecs_touch_no_files() {
 
 #[test]
 fn only_cli_prints_and_reads_clock_and_environment() {
-    let words = ["println!", "eprintln!", "Utc::now", "SystemTime::now", "env::var", "process::exit"];
+    let words =
+        ["println!", "eprintln!", "Utc::now", "SystemTime::now", "env::var", "process::exit"];
     for path in all_sources().iter().filter(|path| !is_test(path) && module_of(path) != "cli") {
         for word in words {
             assert!(!code(path).contains(word), "{} holds {word:?}", path.display());

@@ -10,7 +10,9 @@ use crate::Timestamp;
 /// Keeps a supplier's issue tracker and its OEM customers' trackers in step over ENGDAT packages.
 #[derive(Debug, Parser)]
 #[command(name = "engsync", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done or nothing to do, 1 something needs a person, 2 could not run.")]
+#[command(
+    after_help = "Exit codes: 0 done or nothing to do, 1 something needs a person, 2 could not run."
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,

@@ -51,7 +51,11 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
             text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
         }
         for warning in &found.warnings {
-            text.push_str(&format!("{} {}\n", style.paint(Tone::Trouble, "warning:"), plain(warning)));
+            text.push_str(&format!(
+                "{} {}\n",
+                style.paint(Tone::Trouble, "warning:"),
+                plain(warning)
+            ));
         }
         if found.problems.is_empty() {
             text.push_str(&format!("{}: no problems\n", path.display()));
@@ -65,7 +69,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
 fn spool(settings: &Settings, found: &mut Found) {
     let root = &settings.spool.dir;
     if !root.is_dir() {
-        found.problems.push(format!("the spool {} is not there; `engsync run` makes it", root.display()));
+        found
+            .problems
+            .push(format!("the spool {} is not there; `engsync run` makes it", root.display()));
         return;
     }
     for state in DIRECTORIES {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::raw::{RawConfig, RawEngdat, RawParty, RawPartner, RawTracker};
+use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
 use crate::asam::{self, Limits, Pudis, Render, Style};
 use crate::engdat::{self, Levels, Party, Transliterate};
 use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
@@ -139,7 +139,8 @@ impl Reader<'_> {
 
     fn tracker(&mut self, raw: &RawTracker) -> TrackerSettings {
         if raw.kind != "embedded" {
-            self.problems.push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
+            self.problems
+                .push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
         }
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if raw.key_prefix.is_empty() || !raw.key_prefix.chars().all(legal) {
@@ -192,7 +193,9 @@ impl Reader<'_> {
         }
         let levels = levels(&raw.engdat);
         for word in levels.unknown() {
-            say(format!("engdat.strict and engdat.ignore cannot name {word:?}; docs/errors.md lists the words"));
+            say(format!(
+                "engdat.strict and engdat.ignore cannot name {word:?}; docs/errors.md lists the words"
+            ));
         }
         let document = self.document(key, raw);
         let rules = self.rules(key, &raw.rule);
@@ -216,7 +219,11 @@ impl Reader<'_> {
             format: raw.engdat.format.clone(),
             name_tail,
             version: raw.engdat.version.clone(),
-            transliterate: if raw.engdat.transliterate { Transliterate::Yes } else { Transliterate::No },
+            transliterate: if raw.engdat.transliterate {
+                Transliterate::Yes
+            } else {
+                Transliterate::No
+            },
             levels,
             render,
             pudis,
@@ -325,7 +332,10 @@ pub(super) fn locate(given: Option<&Path>) -> Result<PathBuf> {
     }
     let places = ["engsync.toml", "/etc/engsync/engsync.toml"];
     places.iter().map(PathBuf::from).find(|path| path.exists()).ok_or_else(|| {
-        Error::setup(CONFIG, "there is no configuration: neither ./engsync.toml nor /etc/engsync/engsync.toml")
-            .hint("name one with -c FILE or $ENGSYNC_CONFIG, or make one with `engsync init`")
+        Error::setup(
+            CONFIG,
+            "there is no configuration: neither ./engsync.toml nor /etc/engsync/engsync.toml",
+        )
+        .hint("name one with -c FILE or $ENGSYNC_CONFIG, or make one with `engsync init`")
     })
 }

@@ -122,7 +122,8 @@ fn render_issue(
     }
     for conflict in &issue.conflicts {
         let word = style.paint(Tone::Trouble, "conflict");
-        let _ = writeln!(text, "    {word} {} on {}: {}", conflict.id, conflict.field, conflict.kind);
+        let _ =
+            writeln!(text, "    {word} {} on {}: {}", conflict.id, conflict.field, conflict.kind);
     }
     for finding in &issue.findings {
         let _ = writeln!(text, "    note: {}: {}", finding.code, plain(&finding.text));

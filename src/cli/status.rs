@@ -91,7 +91,10 @@ impl Status {
                         partner: partner.key.clone(),
                         remote: link.remote.clone(),
                         local: link.key.clone(),
-                        field: field.split_once(':').map_or(field.as_str(), |(_, field)| field).to_owned(),
+                        field: field
+                            .split_once(':')
+                            .map_or(field.as_str(), |(_, field)| field)
+                            .to_owned(),
                         code: mark.code.clone(),
                         text: mark.text.clone(),
                     });
@@ -156,7 +159,12 @@ impl Status {
                 let word = style.paint(tone, &format!("{word:8}"));
                 let _ = writeln!(text, "{word}  {}  {}", standing.name, standing.line());
                 if let Some(hint) = &standing.hint {
-                    let _ = writeln!(text, "          {} {}", style.paint(Tone::Quiet, "hint:"), plain(hint));
+                    let _ = writeln!(
+                        text,
+                        "          {} {}",
+                        style.paint(Tone::Quiet, "hint:"),
+                        plain(hint)
+                    );
                 }
             }
         }
@@ -166,7 +174,13 @@ impl Status {
         for held in &self.held {
             let word = style.paint(Tone::Trouble, "held");
             let key = held.local.as_deref().unwrap_or(&held.remote);
-            let _ = writeln!(text, "{word}      {key} {}: {}: {}", held.field, held.code, plain(&held.text));
+            let _ = writeln!(
+                text,
+                "{word}      {key} {}: {}: {}",
+                held.field,
+                held.code,
+                plain(&held.text)
+            );
         }
         for name in &self.foreign {
             let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
@@ -214,7 +228,8 @@ fn age(seconds: u64) -> String {
 mod tests {
     #[test]
     fn ages_have_one_unit() {
-        let cases = [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")];
+        let cases =
+            [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")];
         for (seconds, wanted) in cases {
             assert_eq!(super::age(seconds), wanted);
         }

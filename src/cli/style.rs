@@ -62,7 +62,9 @@ pub(super) fn plain(text: &str) -> String {
         match c {
             '\n' => plain.push('⏎'),
             '\t' => plain.push(' '),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 plain.extend(c.escape_unicode());
             }
             c => plain.push(c),

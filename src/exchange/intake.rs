@@ -166,9 +166,7 @@ impl Run<'_> {
         let levels = description.as_deref().map(|bytes| self.levels(bytes)).unwrap_or_default();
         match engdat::assemble(name, &names, description.as_deref(), &levels) {
             Assembly::Waiting { missing } => Ok(Look::Waiting { missing, young }),
-            Assembly::Broken(_) if young => {
-                Ok(Look::Waiting { missing: Vec::new(), young: true })
-            }
+            Assembly::Broken(_) if young => Ok(Look::Waiting { missing: Vec::new(), young: true }),
             Assembly::Broken(findings) => Ok(Look::Broken(findings)),
             Assembly::Complete(package) => {
                 if young && !self.opens(parts) {
@@ -227,8 +225,13 @@ fn parts(missing: &[u16]) -> String {
 
 fn part_missing(missing: &[u16]) -> Reason {
     Reason {
-        hint: Some("ask the partner to send the package again; a late part is taken by itself".into()),
-        ..Reason::new(engdat::code::PART_MISSING, format!("{} did not come in time", parts(missing)))
+        hint: Some(
+            "ask the partner to send the package again; a late part is taken by itself".into(),
+        ),
+        ..Reason::new(
+            engdat::code::PART_MISSING,
+            format!("{} did not come in time", parts(missing)),
+        )
     }
 }
 

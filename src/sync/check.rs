@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conflict::Policy;
 use super::rule::{Kind, Rule};
 use super::{RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
 use crate::Finding;
@@ -28,6 +29,7 @@ fn written_local(kind: &Kind) -> Option<&str> {
         Kind::FillLocal(rule) => Some(&rule.local),
         Kind::ConcatToLocal(rule) => Some(&rule.local),
         Kind::TagLocal(rule) => Some(&rule.local),
+        Kind::TwoWay(rule) => Some(&rule.local),
         _ => None,
     }
 }
@@ -38,6 +40,10 @@ fn read_local(kind: &Kind) -> Vec<&str> {
         Kind::ToRemote(rule) | Kind::FillRemote(rule) => vec![&rule.local],
         Kind::Envelope(rule) => vec![&rule.local],
         Kind::TableToRemote(rule) => rule.locals.iter().map(String::as_str).collect(),
+        Kind::TwoWay(rule) => match &rule.policy {
+            Policy::Owner(field, _) | Policy::KeepBoth(field) => vec![&rule.local, field],
+            _ => vec![&rule.local],
+        },
         _ => Vec::new(),
     }
 }
@@ -52,6 +58,7 @@ fn remote_fields(kind: &Kind) -> Vec<&str> {
         Kind::ToRemote(rule) | Kind::FillRemote(rule) => vec![&rule.remote],
         Kind::Envelope(rule) => vec![&rule.remote],
         Kind::TableToRemote(rule) => vec![&rule.remote],
+        Kind::TwoWay(rule) => vec![&rule.remote],
         Kind::FieldToComment(rule) => vec![&rule.remote],
         _ => Vec::new(),
     }
@@ -59,9 +66,11 @@ fn remote_fields(kind: &Kind) -> Vec<&str> {
 
 fn written_remote(kind: &Kind) -> Option<&str> {
     match kind {
-        Kind::ToRemote(_) | Kind::FillRemote(_) | Kind::Envelope(_) | Kind::TableToRemote(_) => {
-            remote_fields(kind).first().copied()
-        }
+        Kind::ToRemote(_)
+        | Kind::FillRemote(_)
+        | Kind::Envelope(_)
+        | Kind::TableToRemote(_)
+        | Kind::TwoWay(_) => remote_fields(kind).first().copied(),
         _ => None,
     }
 }

@@ -44,11 +44,12 @@ struct Three {
     base: Option<Base>,
     remote: Issue,
     local: Option<Issue>,
+    open: Vec<OpenConflict>,
 }
 
 impl Three {
     fn new(remote: &[(&str, &str)], local: Option<&[(&str, &str)]>) -> Self {
-        Self { base: None, remote: issue(remote), local: local.map(issue) }
+        Self { base: None, remote: issue(remote), local: local.map(issue), open: Vec::new() }
     }
 
     fn plan_in(&self, rules: &[Rule]) -> InPlan {
@@ -77,6 +78,7 @@ impl Three {
             remote: &self.remote,
             local: self.local.as_ref(),
             schema,
+            open: &self.open,
             stale: false,
         }
     }
@@ -96,7 +98,8 @@ fn to_local_copies_what_differs() {
     const RULE: &str = r#"kind = "to_local"
         local = "summary"
         remote = "problem_synopsis""#;
-    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a [(&'a str, &'a str)]>, &'a [&'a str]);
+    type Case<'a> =
+        (&'a str, &'a [(&'a str, &'a str)], Option<&'a [(&'a str, &'a str)]>, &'a [&'a str]);
     let cases: &[Case<'_>] = &[
         ("", &[("problem_synopsis", "x")], None, &["summary=x"]),
         ("", &[("problem_synopsis", "x")], Some(&[("summary", "x")]), &[]),
@@ -165,13 +168,19 @@ fn a_tracker_that_normalises_makes_no_ping_pong() {
 #[test]
 fn fill_local_fills_only_what_is_unset() {
     const RULE: &str = "kind = \"fill_local\"\nlocal = \"priority\"";
-    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a [(&'a str, &'a str)]>, &'a [&'a str]);
+    type Case<'a> =
+        (&'a str, &'a [(&'a str, &'a str)], Option<&'a [(&'a str, &'a str)]>, &'a [&'a str]);
     let cases: &[Case<'_>] = &[
         ("default = \"Minor\"", &[], None, &["priority=Minor"]),
         ("default = \"Minor\"", &[], Some(&[("priority", "Major")]), &[]),
         ("remote = \"p\"", &[("p", "Major")], Some(&[]), &["priority=Major"]),
         ("remote = \"p\"\ndefault = \"Minor\"", &[("p", "odd")], None, &["priority=Minor"]),
-        ("remote = \"p\"\nunset_value = \"TBD\"", &[("p", "Major")], Some(&[("priority", "TBD")]), &["priority=Major"]),
+        (
+            "remote = \"p\"\nunset_value = \"TBD\"",
+            &[("p", "Major")],
+            Some(&[("priority", "TBD")]),
+            &["priority=Major"],
+        ),
     ];
     for (extra, remote, local, wanted) in cases {
         let plan = Three::new(remote, *local).plan_in(&rule(&format!("{RULE}\n{extra}")));
@@ -199,7 +208,8 @@ fn concat_to_local_puts_each_under_its_heading() {
 
 #[test]
 fn tag_local_owns_only_its_prefix() {
-    let rules = rule("kind = \"tag_local\"\nlocal = \"labels\"\nremote = \"crstatus\"\nprefix = \"S-\"");
+    let rules =
+        rule("kind = \"tag_local\"\nlocal = \"labels\"\nremote = \"crstatus\"\nprefix = \"S-\"");
     let list = |items: &[&str]| Value::list(items.iter().map(|item| (*item).to_owned()).collect());
     let cases: &[(&str, &[&str], Option<&[&str]>)] = &[
         ("NEW", &["mine", "S-OLD"], Some(&["S-NEW", "mine"])),
@@ -221,7 +231,9 @@ fn tag_local_owns_only_its_prefix() {
 
 #[test]
 fn a_gate_stops_its_directions_and_local_gates_are_not_asked_on_create() {
-    let shut = |stops: &str| rule(&format!("kind = \"gate\"\nlocal = \"status\"\nnot_equals = \"Closed\"\n{stops}"));
+    let shut = |stops: &str| {
+        rule(&format!("kind = \"gate\"\nlocal = \"status\"\nnot_equals = \"Closed\"\n{stops}"))
+    };
     let closed = Three::new(&[], Some(&[("status", "Closed")]));
     assert!(matches!(closed.decide(&shut("")), Decision::Skip(_)));
     assert!(matches!(closed.decide(&shut("stops = [\"out\"]")), Decision::Do(_)));
@@ -277,7 +289,8 @@ fn a_state_without_a_row_is_held_and_says_what_was_said() {
         "kind = \"table_to_remote\"\nlocals = [\"status\"]\nremote = \"supplier_status\"\nrows = [[\"Open\", \"RECEIVED\"]]",
     );
     let mut three = Three::new(&[], Some(&[("status", "Odd")]));
-    let sent = Outgoing { fields: record(&[("supplier_status", "RECEIVED")]), ..Outgoing::default() };
+    let sent =
+        Outgoing { fields: record(&[("supplier_status", "RECEIVED")]), ..Outgoing::default() };
     three.base = Some(Base { sent: Some(sent.clone()), ..Base::default() });
     let plan = three.plan_out(&rules);
     assert_eq!(plan.held[0].code, NO_TABLE_ROW);
@@ -328,11 +341,17 @@ fn files_are_compared_by_content_and_versioned_by_name() {
     let rules = rule("kind = \"attachments\"");
     let sha256 = |bytes: &[u8]| Digest::of(bytes).to_string();
     let known = |bytes: &[u8]| Incoming { name: "a.txt".into(), sha256: sha256(bytes) };
-    type Case = (Option<&'static [u8]>, Vec<Attachment>, Vec<Attachment>, Vec<(&'static str, bool)>);
+    type Case =
+        (Option<&'static [u8]>, Vec<Attachment>, Vec<Attachment>, Vec<(&'static str, bool)>);
     let cases: Vec<Case> = vec![
         (None, vec![], vec![file("a.txt", b"1")], vec![("a.txt", false)]),
         (Some(b"1"), vec![file("a.txt", b"1")], vec![file("a.txt", b"1")], vec![]),
-        (Some(b"1"), vec![file("a.txt", b"1")], vec![file("a.txt", b"2")], vec![("a (2).txt", false)]),
+        (
+            Some(b"1"),
+            vec![file("a.txt", b"1")],
+            vec![file("a.txt", b"2")],
+            vec![("a (2).txt", false)],
+        ),
         (None, vec![file("a.txt", b"1")], vec![file("a.txt", b"1")], vec![("a.txt", true)]),
         (None, vec![file("a.txt", b"mine")], vec![file("a.txt", b"1")], vec![("a (2).txt", false)]),
         (None, vec![], vec![Attachment::missing("a.txt")], vec![]),
@@ -365,8 +384,7 @@ fn a_document_without_content_is_a_finding_until_it_was_there_once() {
     three.remote.attachments = vec![Attachment::missing("a.txt")];
     assert_eq!(three.plan_in(&rules).findings[0].code, ATTACHMENT_MISSING);
     let incoming = Incoming { name: "a.txt".into(), sha256: String::new() };
-    three.base =
-        Some(Base { files_in: [("a.txt".into(), incoming)].into(), ..Base::default() });
+    three.base = Some(Base { files_in: [("a.txt".into(), incoming)].into(), ..Base::default() });
     assert!(three.plan_in(&rules).findings.is_empty());
 }
 
@@ -375,12 +393,21 @@ fn a_rule_is_refused_in_words_that_name_kind_and_key() {
     let cases = [
         ("kind = \"tolocal\"", "unknown kind \"tolocal\""),
         ("kind = \"to_local\"\nlocal = \"x\"", "`to_local` needs `remote`"),
-        ("kind = \"envelope\"\nlocal = \"x\"\nremote = \"y\"\nmap = {}", "`map` is not a key of `envelope`"),
+        (
+            "kind = \"envelope\"\nlocal = \"x\"\nremote = \"y\"\nmap = {}",
+            "`map` is not a key of `envelope`",
+        ),
         ("kind = \"gate\"\nlocal = \"x\"", "`gate` needs one of"),
         ("kind = \"gate\"\nequals = \"x\"", "`gate` needs either `local` or `remote`"),
-        ("kind = \"tag_local\"\nlocal = \"x\"\nremote = \"y\"\nprefix = \"\"", "`prefix` must not be empty"),
+        (
+            "kind = \"tag_local\"\nlocal = \"x\"\nremote = \"y\"\nprefix = \"\"",
+            "`prefix` must not be empty",
+        ),
         ("kind = \"to_local\"\nlocal = \"x\"\nremote = \"y\"\nwhen = [\"never\"]", "`when` takes"),
-        ("kind = \"to_local\"\nlocal = \"x\"\nremote = \"y\"\nallowed_chars = \"z-a\"", "not a regex character class"),
+        (
+            "kind = \"to_local\"\nlocal = \"x\"\nremote = \"y\"\nallowed_chars = \"z-a\"",
+            "not a regex character class",
+        ),
         ("kind = \"table_to_remote\"\nlocals = [\"x\"]\nremote = \"y\"", "needs either `table`"),
     ];
     for (body, wanted) in cases {
@@ -395,10 +422,18 @@ fn two_rules_that_write_one_field_are_found_at_load() {
     let find = |toml: &str| -> Vec<&'static str> {
         check(&rules(toml), Some(&schema()), &|_| true).iter().map(|f| f.code.as_str()).collect()
     };
-    let tag = |prefix: &str| format!("[[rule]]\nkind = \"tag_local\"\nlocal = \"labels\"\nremote = \"r\"\nprefix = \"{prefix}\"\n");
+    let tag = |prefix: &str| {
+        format!(
+            "[[rule]]\nkind = \"tag_local\"\nlocal = \"labels\"\nremote = \"r\"\nprefix = \"{prefix}\"\n"
+        )
+    };
     assert_eq!(find(&(tag("A-") + &tag("B-"))), [""; 0]);
     assert_eq!(find(&(tag("A-") + &tag("A-B-"))), ["rule-conflict"]);
-    let to = |when: &str| format!("[[rule]]\nkind = \"to_local\"\nlocal = \"x\"\nremote = \"r\"\nwhen = [\"{when}\"]\n");
+    let to = |when: &str| {
+        format!(
+            "[[rule]]\nkind = \"to_local\"\nlocal = \"x\"\nremote = \"r\"\nwhen = [\"{when}\"]\n"
+        )
+    };
     assert_eq!(find(&(to("create") + &to("update"))), [""; 0]);
     assert_eq!(find(&(to("create") + &to("create"))), ["rule-conflict"]);
 }
