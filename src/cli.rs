@@ -5,8 +5,11 @@ mod app;
 mod args;
 mod check;
 mod config;
+mod conflicts;
+mod explain;
 mod init;
 mod inspect;
+mod links;
 mod log;
 mod progress;
 mod raw;
@@ -133,6 +136,11 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        Command::Retry { issue } => links::retry(global, issue),
+        Command::Link { partner, remote, key } => links::link(global, partner, remote, key),
+        Command::Unlink { partner, remote } => links::unlink(global, partner, remote),
+        Command::Explain { issue, field } => explain::run(global, issue, field.as_deref()),
+        Command::Conflicts { command } => conflicts::run(command.as_ref(), global),
         Command::Schema => check::schema(global),
         Command::Tracker(command) => tracker_command(command, global),
         Command::Completions { shell } => {

@@ -53,6 +53,12 @@ impl State {
         &self.db
     }
 
+    /// The directory in which the files of kept back deliveries lie, named by their digests.
+    #[must_use]
+    pub fn pending_dir(&self) -> PathBuf {
+        self.answers.with_extension("pending")
+    }
+
     /// The directory in which frozen answers lie, one directory each.
     #[must_use]
     pub fn answers_dir(&self) -> &Path {

@@ -21,7 +21,7 @@ mod two_way;
 pub use apply::{
     Context, Delivery, GonePolicy, Policy, Take, deliver, isolate, marker, resolve, sweep, undo,
 };
-pub use check::{Problem, check, local_fields};
+pub use check::{Problem, check, local_fields, rules_of};
 pub use inward::plan_in;
 pub use map::ValueMap;
 pub use outward::plan_out;

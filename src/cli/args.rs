@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::conflicts::ConflictsCommand;
 use super::tracker::TrackerCommand;
 use crate::Timestamp;
 
@@ -130,6 +131,39 @@ pub(super) enum Command {
     Release {
         /// The name of its directory there
         name: String,
+    },
+    /// Explain why a field has its value: rule, policy, base, deliveries, answers, edits
+    Explain {
+        /// A local key or a partner's number
+        issue: String,
+        /// Of either side [default: all]
+        field: Option<String>,
+    },
+    /// Try what is held of an issue again
+    Retry {
+        /// A local key or a partner's number
+        issue: String,
+    },
+    /// Adopt an existing issue, so that the next delivery does not make a twin
+    Link {
+        /// Its name in the configuration
+        partner: String,
+        /// The partner's number
+        remote: String,
+        /// The local key
+        key: String,
+    },
+    /// Forget which issue a partner's issue is
+    Unlink {
+        /// Its name in the configuration
+        partner: String,
+        /// The partner's number
+        remote: String,
+    },
+    /// Show and decide conflicts
+    Conflicts {
+        #[command(subcommand)]
+        command: Option<ConflictsCommand>,
     },
     /// Show the tracker's fields with types and allowed values
     Schema,

@@ -166,3 +166,12 @@ fn render_change(text: &mut String, change: &Change, style: Style) {
         value(&change.to)
     );
 }
+
+/// The changes of one issue in detail.
+pub(super) fn changes(issue: &IssueOutcome, style: Style) -> String {
+    let mut text = String::new();
+    for change in &issue.changes {
+        render_change(&mut text, change, style);
+    }
+    text
+}

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::app::App;
 use super::style::{Style, Tone, plain};
+use crate::sync::conflict::Conflict;
 use crate::{Clock, Result, stamp};
 
 /// What `status` answers; its JSON shape stands in `docs/formats/json.md`.
@@ -20,6 +21,7 @@ pub(super) struct Status {
     pub unpublished: Vec<String>,
     pub partners: Vec<PartnerStatus>,
     pub held: Vec<HeldStatus>,
+    pub conflicts: Vec<ConflictStatus>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +58,15 @@ pub(super) struct HeldStatus {
     pub field: String,
     pub code: String,
     pub text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ConflictStatus {
+    pub id: i64,
+    pub partner: String,
+    pub remote: String,
+    pub field: String,
+    pub kind: String,
 }
 
 impl Status {
@@ -118,12 +129,28 @@ impl Status {
             unpublished: app.state.unpublished()?.into_iter().map(|answer| answer.name).collect(),
             partners,
             held,
+            conflicts: app
+                .state
+                .conflicts::<Conflict>()?
+                .into_iter()
+                .filter(|row| row.state == "open")
+                .map(|row| ConflictStatus {
+                    id: row.id,
+                    partner: row.partner,
+                    remote: row.remote,
+                    field: row.record.field,
+                    kind: row.record.kind.as_str().to_owned(),
+                })
+                .collect(),
         })
     }
 
     /// Whether something stands that needs a person.
     pub fn is_trouble(&self) -> bool {
-        !self.corrupt.is_empty() || !self.deferred.is_empty() || !self.held.is_empty()
+        !self.corrupt.is_empty()
+            || !self.deferred.is_empty()
+            || !self.held.is_empty()
+            || !self.conflicts.is_empty()
     }
 
     /// For people.
@@ -180,6 +207,17 @@ impl Status {
                 held.field,
                 held.code,
                 plain(&held.text)
+            );
+        }
+        for conflict in &self.conflicts {
+            let word = style.paint(Tone::Trouble, "conflict");
+            let _ = writeln!(
+                text,
+                "{word}  {} on {} of {}: {}",
+                conflict.id,
+                conflict.field,
+                plain(&conflict.remote),
+                conflict.kind
             );
         }
         for name in &self.foreign {

@@ -23,6 +23,28 @@ pub fn local_fields(rules: &[Rule]) -> BTreeSet<Field> {
     fields
 }
 
+/// The rules that read or write a field of either side.
+#[must_use]
+pub fn rules_of<'r>(rules: &'r [Rule], field: &str) -> Vec<&'r Rule> {
+    let names = |rule: &&Rule| {
+        written_local(&rule.kind) == Some(field)
+            || read_local(&rule.kind).contains(&field)
+            || remote_fields(&rule.kind).contains(&field)
+    };
+    rules.iter().filter(names).collect()
+}
+
+impl Rule {
+    /// The conflict policy, of a rule that has one.
+    #[must_use]
+    pub fn policy(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::TwoWay(two_way) => Some(two_way.policy.as_str()),
+            _ => None,
+        }
+    }
+}
+
 fn written_local(kind: &Kind) -> Option<&str> {
     match kind {
         Kind::ToLocal(rule) => Some(&rule.local),
