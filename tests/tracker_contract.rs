@@ -11,10 +11,13 @@ use std::sync::Arc;
 use engsync::db::Db;
 use engsync::disk::{Disk, Steps};
 use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
+use engsync::tracker::double::Faulty;
 use engsync::tracker::embedded::{Embedded, Options, SCHEMA};
 use engsync::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Tracker};
 use engsync::{Clock, Fault, Timestamp};
 
+#[path = "tracker_contract/double.rs"]
+mod double;
 #[path = "tracker_contract/embedded.rs"]
 mod embedded;
 #[path = "tracker_contract/laws.rs"]
@@ -33,8 +36,8 @@ impl Clock for Ticking {
 }
 
 /// A tracker to try, and the directory it lives in.
-struct Subject {
-    tracker: Embedded,
+struct Subject<T = Embedded> {
+    tracker: T,
     dir: tempfile::TempDir,
 }
 
@@ -79,12 +82,19 @@ fn overlay() -> Subject {
     Subject { tracker, dir }
 }
 
+/// The double in front of a tracker, as long as nothing goes wrong.
+fn doubled() -> Subject<Faulty<Embedded>> {
+    let Subject { tracker, dir } = own_file();
+    Subject { tracker: Faulty::new(tracker), dir }
+}
+
 /// Runs each law against each adapter.
 macro_rules! contract {
     ($($law:ident,)*) => {
         contract!(@ own_file, $($law,)*);
         contract!(@ shared, $($law,)*);
         contract!(@ overlay, $($law,)*);
+        contract!(@ doubled, $($law,)*);
     };
     (@ $subject:ident, $($law:ident,)*) => {
         mod $subject {
