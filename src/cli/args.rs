@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::ConflictsCommand;
-use super::tracker::TrackerCommand;
+use super::tracker::TrackerArgs;
 use crate::Timestamp;
 
 /// Keeps a supplier's issue tracker and its OEM customers' trackers in step over ENGDAT packages.
@@ -168,8 +168,7 @@ pub(super) enum Command {
     /// Show the tracker's fields with types and allowed values
     Schema,
     /// Look into the embedded tracker and change its issues
-    #[command(subcommand)]
-    Tracker(TrackerCommand),
+    Tracker(TrackerArgs),
     /// Print shell completions
     Completions {
         /// For this shell

@@ -74,7 +74,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn nearest_key(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field").then(|| quoted.next())??;
-    super::nearest(unknown, quoted)
+    super::nearest::nearest(unknown, quoted).map(str::to_owned)
 }
 
 struct Reader<'a> {

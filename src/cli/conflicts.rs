@@ -6,7 +6,8 @@ use serde_json::json;
 use super::app::{Access, App};
 use super::args::Global;
 use super::style::{plain, short};
-use super::{Exit, out_style, print, print_json, report, table};
+use super::table::Table;
+use super::{Exit, out_style, print, print_json, report};
 use crate::issue::Value;
 use crate::state::ConflictRow;
 use crate::sync::conflict::Conflict;
@@ -106,7 +107,9 @@ fn list(global: &Global, all: bool) -> anyhow::Result<Exit> {
         ]
     });
     let head = ["id", "state", "partner", "issue", "field", "kind", "local", "remote"];
-    print(&table::render(&head, lines.collect()))?;
+    let mut table = Table::new(&head);
+    lines.for_each(|line| table.row(line));
+    print(&table.to_string())?;
     Ok(Exit::Done)
 }
 

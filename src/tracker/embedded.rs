@@ -118,6 +118,14 @@ impl Embedded {
         found.map_or_else(|| Err(self.gone(key)), Ok)
     }
 
+    /// The marker of an issue, if it has one.
+    ///
+    /// # Errors
+    /// [`LOCAL_GONE`] when there is no such issue.
+    pub fn marker(&self, key: &str) -> Result<Option<String>> {
+        Ok(read::row(self, key)?.marker)
+    }
+
     /// What happened to an issue, oldest first; also to one that was deleted.
     ///
     /// # Errors

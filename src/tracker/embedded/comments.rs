@@ -26,14 +26,15 @@ pub(super) fn add(tracker: &Embedded, key: &str, comment: &NewComment) -> Result
     let actor =
         || Person { id: tracker.options.actor.clone(), name: tracker.options.actor.clone() };
     let author = comment.author.clone().unwrap_or_else(actor);
-    let created = exact(comment.created.unwrap_or_else(|| tracker.clock.now()));
+    let now = tracker.clock.now();
+    let created = exact(comment.created.unwrap_or(now));
     let insert = "INSERT INTO tracker_comment (issue, token, author_id, author_name, created, text)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let row = (issue, token, &author.id, &author.name, created, &comment.text);
     tracker.sql(sql.prepare_cached(insert).and_then(|mut insert| insert.execute(row)))?;
     let id = sql.last_insert_rowid().to_string();
     let text = Some(Value::Text(comment.text.clone()));
-    write::touch(tracker, key, Change::of(COMMENTS, None, text).item(&id))?;
+    write::touch(tracker, key, now, Change::of(COMMENTS, None, text).item(&id))?;
     tracker.commit(tx)?;
     Ok(id)
 }
@@ -47,13 +48,13 @@ pub(super) fn edit(tracker: &Embedded, key: &str, id: &str, text: &str) -> Resul
     if before == text {
         return Ok(());
     }
-    let now = exact(tracker.clock.now());
+    let now = tracker.clock.now();
     tracker.sql(tracker.db.sql().execute(
         "UPDATE tracker_comment SET text = ?2, updated = ?3 WHERE id = ?1",
-        (row, text, now),
+        (row, text, exact(now)),
     ))?;
     let change = Change::of(COMMENTS, Some(Value::Text(before)), Some(text.into()));
-    write::touch(tracker, key, change.item(row.to_string()))?;
+    write::touch(tracker, key, now, change.item(row.to_string()))?;
     tracker.commit(tx)
 }
 
@@ -62,7 +63,7 @@ pub(super) fn delete(tracker: &Embedded, key: &str, id: &str) -> Result<()> {
     let Some((row, before)) = find(tracker, key, id)? else { return Ok(()) };
     tracker.sql(tracker.db.sql().execute("DELETE FROM tracker_comment WHERE id = ?1", [row]))?;
     let change = Change::of(COMMENTS, Some(Value::Text(before)), None);
-    write::touch(tracker, key, change.item(row.to_string()))?;
+    write::touch(tracker, key, tracker.clock.now(), change.item(row.to_string()))?;
     tracker.commit(tx)
 }
 

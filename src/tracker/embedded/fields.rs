@@ -80,19 +80,13 @@ pub(super) fn defaults(known: &BTreeMap<Field, FieldSpec>) -> impl Iterator<Item
 /// The value in the field's shape: a text field takes a list joined by `, `, a list field a text
 /// as its only item; nothing is empty.
 pub(super) fn shaped(spec: &FieldSpec, value: Option<&Value>) -> Option<Value> {
-    match (spec.list, value?) {
-        (true, Value::Text(text)) => {
-            Value::list(vec![text.clone()].into_iter().filter(full).collect())
+    match value? {
+        value if !spec.list => Value::text(value.joined(", ")),
+        value => {
+            let items = value.items().iter().filter(|item| !item.is_empty());
+            Value::list(items.cloned().collect())
         }
-        (true, Value::List(items)) => {
-            Value::list(items.iter().filter(|i| full(i)).cloned().collect())
-        }
-        (false, value) => Value::text(value.joined(", ")),
     }
-}
-
-fn full(item: &String) -> bool {
-    !item.is_empty()
 }
 
 /// Why the field does not take the value, if it does not.

@@ -237,6 +237,11 @@ fn unreadable(file: &Attachment, error: io::Error) -> Error {
 }
 
 pub(super) fn attach(tracker: &Embedded, key: &str, file: &Attachment) -> Result<()> {
+    if tracker.db.sql().is_autocommit() {
+        // Copying may take a while: do it before the write lock is taken, not under it.
+        tracker.id(key)?;
+        tracker.files.ensure(file)?;
+    }
     let tx = tracker.db.begin()?;
     let issue = tracker.id(key)?;
     let (digest, size) = tracker.files.ensure(file)?;
@@ -253,7 +258,7 @@ pub(super) fn attach(tracker: &Embedded, key: &str, file: &Attachment) -> Result
     tracker.sql(tracker.db.sql().prepare_cached(sql).and_then(|mut insert| insert.execute(row)))?;
     discard(tracker, before.as_deref())?;
     let change = Change::of(ATTACHMENTS, before.map(Value::Text), Some(Value::Text(hex)));
-    write::touch(tracker, key, change.item(&file.name))?;
+    write::touch(tracker, key, tracker.clock.now(), change.item(&file.name))?;
     tracker.commit(tx)
 }
 
@@ -265,7 +270,7 @@ pub(super) fn detach(tracker: &Embedded, key: &str, name: &str) -> Result<()> {
     tracker.sql(tracker.db.sql().execute(sql, (issue, name)))?;
     discard(tracker, Some(&before))?;
     let change = Change::of(ATTACHMENTS, Some(Value::Text(before)), None);
-    write::touch(tracker, key, change.item(name))?;
+    write::touch(tracker, key, tracker.clock.now(), change.item(name))?;
     tracker.commit(tx)
 }
 

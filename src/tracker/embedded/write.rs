@@ -147,8 +147,7 @@ pub(super) fn delete(tracker: &Embedded, key: &str) -> Result<()> {
 }
 
 /// Notes that something of the issue changed, other than its fields.
-pub(super) fn touch(tracker: &Embedded, key: &str, change: Change) -> Result<()> {
-    let at = tracker.clock.now();
+pub(super) fn touch(tracker: &Embedded, key: &str, at: Timestamp, change: Change) -> Result<()> {
     tracker.sql(
         tracker
             .db
