@@ -3,13 +3,17 @@
 //!
 //! A package is a description (part 001) and data files (002…). [`PartName`] reads the names,
 //! [`assemble`] puts the parts together, [`read`] turns the bytes of a description into an
-//! [`EngdatMessage`] and [`write`] back; [`next_name`] and [`compose`] make a new package.
+//! [`EngdatMessage`] and [`write()`] back; [`next_name`] and [`compose`] make a new package.
 
 mod assemble;
 pub mod code;
 mod compose;
 mod detail;
+mod explain;
+#[doc(hidden)]
+pub mod fuzz;
 mod levels;
+pub mod lists;
 mod message;
 mod name;
 mod party;
@@ -19,6 +23,7 @@ mod write;
 
 pub use assemble::{Assembly, Package, assemble};
 pub use compose::{compose, cut_file_name};
+pub use explain::explain;
 pub use levels::{Levels, is_truncated};
 pub use message::{
     Detail, Document, Drawing, EngdatMessage, Envelope, FileEntry, Link, Security, Station, Stray,

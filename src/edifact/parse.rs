@@ -220,7 +220,8 @@ impl Interchange {
     /// The syntax that the opening announces (UNA first, then data elements 0001 and 0002).
     fn opened(&self, opening: &Opening, at: usize, findings: &mut Vec<Finding>) -> Syntax {
         let version = match opening.version {
-            version @ b'1'..=b'4' => version,
+            // `UNB+UNOC+4711…`: what follows is the sender, there is no version.
+            version @ b'1'..=b'4' if opening.component != opening.element => version,
             _ => {
                 let text = "the syntax version in UNB is none of 1 to 4; read as version 3";
                 let finding = self.finding(Severity::Warning, code::SYNTAX_VERSION, text, at);

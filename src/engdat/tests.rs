@@ -456,3 +456,51 @@ fn a_description_that_cannot_be_used_breaks_the_package() {
     let assembly = assemble(&other, &parts, Some(&bytes), &Levels::default());
     assert_eq!(outcome(&assembly), "complete engdat-reference");
 }
+
+#[test]
+fn a_message_is_explained() {
+    let message = read_kindly(&fixture("engdat/sequence-one.edi")).message.unwrap();
+    let expected = "\
+ENGDAT package 26012809070012345 of 2026-01-28 09:07 (version 002)
+from Fahrzeugwerke Grünau AG (DE), routing code \"FZ0590021\", id F2
+  contact Ilse Jäger, EK-7, +49 351 1234, ilse.jaeger@fahrzeugwerke.example
+to Zulieferer Weißbach GmbH (DE), routing code \"ZLWEISSB\", id ZL
+  contact Änne Öhm, KON, +49 371 77
+authorisation FZAG-QRST
+document FZAG00077 Angebot (310) of 260121
+  text: Anfrage zum Kühlmittelregler / Baureihe W7: bitte bis KW 9 / 'Eilt'?
+2 data files
+  002 KUEHLREGLER.IGS: IGES (IGS) 5.2; data US ASCII 7BIT (646); made by KONSTRUKT RX 4.2.2; status Angebot (TOD); Flächenmodell, Drahtmodell; compression Keine
+    text: Stand Musterphase B
+    text: Toleranzen nach Blatt 2
+    drawing 22-71 D 000123 Kühlmittelregler, sheet 1, format A0, status dispositionsfrei, since 260118
+      text: Ansicht von hinten fehlt
+    linked to 003 LAGEN.LAY (22-71 D): Layer-Konventionen (LAY)
+    security 38QXB10, QXX0A, FZAG-QRST
+  003 LAGEN.LAY (22-71 D): Text; data ISO 8859 (885); made by KONSTRUKT RX; status for information (INF)
+    text: Lagenbelegung
+    security 38QXB11";
+    assert_eq!(explain(&message).join("\n"), expected);
+}
+
+#[test]
+fn any_file_can_be_packed() {
+    let (own, peer) = parties();
+    let package = name("ENG25031009200000PAG");
+    let text = "Bitte prüfen, ob die Bohrung auf Blatt 2 noch zum Stand der Serie passt, und bis Freitag antworten.";
+    let files = [
+        FileEntry::guess("Kühlmittelregler Baureihe W7 Stand B.igs").with_text(text),
+        FileEntry::guess("notes.txt"),
+        FileEntry::guess("noextension"),
+    ];
+    let message = compose(&package, at(2025, 3, 10, 9, 20, 0), &own, &peer, &files);
+    let again = read_kindly(&write(&message).unwrap());
+    assert_eq!(words(&again.findings), [""; 0]);
+    let again = again.message.unwrap();
+    assert_eq!(again, message);
+    assert_eq!(again.files[0].name, "Kühlmittelregler Baureihe W7 St.igs");
+    let lines: Vec<String> = again.files[0].texts().flat_map(|t| t.lines.clone()).collect();
+    assert_eq!(lines.join(" "), text);
+    let indices: Vec<u16> = again.files.iter().map(|file| file.index).collect();
+    assert_eq!((indices, again.total), (vec![2, 3, 4], 4));
+}
