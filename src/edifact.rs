@@ -37,4 +37,6 @@ pub use spec::{ComponentSpec, ElementSpec, Kind, SegmentSpec, Status, check};
 pub use writer::{Style, Writer};
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

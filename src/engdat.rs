@@ -36,4 +36,6 @@ pub use spec::{SEGMENTS, segment_spec};
 pub use write::{Transliterate, write, write_with};
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

@@ -145,8 +145,8 @@ impl File<'_> {
             return None;
         }
         let start = rest.len() - body.len();
-        let opening = match grammar::opening(body) {
-            Ok((_, opening)) => opening,
+        let (header, opening) = match grammar::opening(body) {
+            Ok((header, opening)) => (rest.len() - header.len(), opening),
             Err(error) => {
                 let (code, text) = match error {
                     nom::Err::Incomplete(_) => (code::TRUNCATED, "the file ends within UNA or UNB"),
@@ -161,7 +161,6 @@ impl File<'_> {
             }
         };
         found.syntax = found.opened(&opening, start, findings);
-        let header = start + 9 * usize::from(opening.advice.is_some());
         if let Some(text) = contradiction(&opening, &found.syntax.service) {
             let finding = found.finding(Severity::Error, code::SERVICE_CHARACTERS, text, header);
             findings.push(contrl(finding, 22));

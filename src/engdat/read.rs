@@ -77,7 +77,8 @@ fn single<'a>(
         }
         findings.push(finding);
     }
-    let mut messages = first.segments().filter(|segment| segment.tag() == "UNH");
+    let headers = |segment: &Segment<'_>| segment.tag() == "UNH" && !segment.is_open();
+    let mut messages = first.segments().filter(headers);
     let message = messages.next();
     if let Some(second) = messages.next() {
         let text = "the description holds more than one message";
