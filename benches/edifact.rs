@@ -5,6 +5,8 @@
 //! The peers take UTF-8, so they get the same text with ASCII letters for the umlauts; octet for
 //! octet the length is the same.
 
+#![allow(clippy::print_stdout, missing_docs)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;

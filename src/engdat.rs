@@ -38,4 +38,6 @@ pub use write::{Transliterate, write, write_with};
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod package_tests;
+#[cfg(test)]
 mod tests;

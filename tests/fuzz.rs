@@ -2,6 +2,8 @@
 //! `ENGSYNC_FUZZ_SECONDS` is the time for each target; `.ci/run` sets a minute, the default is
 //! short.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -345,3 +345,22 @@ fn transliteration() {
     writer.value("日");
     assert!(writer.finish().is_err());
 }
+
+#[test]
+fn hostile_files_cost_no_more_than_their_size() {
+    let flood = "'".repeat(100_000);
+    let many = "UNB+UNOC:1'".repeat(12_000);
+    let breaks = format!("UNB+UNOY:4+{}", "\n".repeat(1_000_000));
+    let components = format!("{UNB}UNH+1+T:1'FTX+{}'UNT+3+1'UNZ+1+9'", ":".repeat(1_000_000));
+    let cases = [
+        (format!("{UNB}{flood}"), code::TOO_MANY),
+        (many, code::TOO_LARGE),
+        (breaks, code::TRUNCATED),
+    ];
+    for (text, expected) in cases {
+        let reading = parse(text.as_bytes());
+        assert!(reading.findings.iter().any(|finding| finding.code == expected), "{expected}");
+        assert!(reading.findings.len() <= 30_000);
+    }
+    assert_eq!(words(&parse(components.as_bytes()).findings), [""; 0]);
+}
