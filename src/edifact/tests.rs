@@ -364,3 +364,50 @@ fn hostile_files_cost_no_more_than_their_size() {
     }
     assert_eq!(words(&parse(components.as_bytes()).findings), [""; 0]);
 }
+
+#[test]
+fn findings_are_shown_in_their_segment() {
+    let cases = [
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'UNT+4+1'UNZ+1+9'",
+            "\
+warning[control-count]: UNT counts \"4\" segments, there are 2
+   --> byte 43, segment 3 (UNT), element 2, CONTRL 29
+    |
+  3 | UNT+4+1'
+    |     ^ expected \"2\"
+",
+        ),
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'FTX+a long text that goes on and on, with an\u{7} odd character and much more to say about it'UNT+3+1'UNZ+1+9'",
+            "\
+warning[edifact-character]: \"\\u{7}\" is not in the repertoire of UNOC
+   --> byte 83, segment 3 (FTX), CONTRL 21
+    |
+  3 | …ng text that goes on and on, with an␇ odd character and much more to say…
+    |                                      ^
+",
+        ),
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'FTX+cut",
+            "\
+error[edifact-truncated]: the file ends within a segment
+   --> byte 46, CONTRL 13
+    |
+  3 | FTX+cut
+    |        ^
+",
+        ),
+        (
+            "<xml/>",
+            "\
+error[edifact-no-header]: the file does not begin with UNA or UNB
+   --> byte 0, CONTRL 13
+",
+        ),
+    ];
+    for (text, expected) in cases {
+        let finding = &parse(text.as_bytes()).findings[0];
+        assert_eq!(quote(text.as_bytes(), finding), expected);
+    }
+}
