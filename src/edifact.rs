@@ -10,9 +10,11 @@
 mod charset;
 mod checks;
 pub mod code;
+mod decoded;
 mod grammar;
 mod interchange;
 mod parse;
+mod quote;
 mod scan;
 mod segment;
 mod service;
@@ -24,13 +26,17 @@ mod wrapping;
 mod writer;
 
 pub use charset::Charset;
+pub use decoded::{Decoded, DecodedSegment};
 pub use interchange::{Element, Elements, Interchange, Segment, Syntax};
 pub use parse::{Reading, parse};
+pub use quote::quote;
 pub use segment::SegmentBuilder;
 pub use service::Service;
 pub use service_segments::{VERSION_1, VERSION_3, VERSION_4, service_segment};
 pub use spec::{ComponentSpec, ElementSpec, Kind, SegmentSpec, Status, check};
 pub use writer::{Style, Writer};
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -112,12 +112,10 @@ impl Charset {
             Self::A => bytes.iter().position(|&b| !level_a(b)),
             Self::B => bytes.iter().position(|&b| !level_b(b)),
             Self::Utf8 => {
-                let valid = match std::str::from_utf8(bytes) {
-                    Ok(_) => bytes.len(),
-                    Err(error) => error.valid_up_to(),
-                };
+                // Up to the next control character only, so that many of them cost no more.
                 let control = position(bytes, |b| b < 0x20 || b == 0x7f);
-                control.into_iter().chain((valid < bytes.len()).then_some(valid)).min()
+                let text = bytes.get(..control.unwrap_or(bytes.len())).unwrap_or(bytes);
+                std::str::from_utf8(text).err().map(|error| error.valid_up_to()).or(control)
             }
             Self::Cp850 => position(bytes, |b| b < 0x20 || b == 0x7f),
             _ => position(bytes, |b| b < 0x20 || (0x7f..0xa0).contains(&b)),

@@ -10,8 +10,8 @@ use super::service_segments::service_segment;
 use super::spec;
 use crate::{Code, Finding, Severity};
 
-/// Adds everything that is wrong with `interchange` as such.
-pub(super) fn check(interchange: &Interchange, findings: &mut Vec<Finding>) {
+/// Adds everything that is wrong with `interchange` as such, until there are `most` findings.
+pub(super) fn check(interchange: &Interchange, findings: &mut Vec<Finding>, most: usize) {
     let mut control = Control::default();
     // A byte order mark is none of the text.
     let start = interchange.spans.segment(0).0;
@@ -24,6 +24,9 @@ pub(super) fn check(interchange: &Interchange, findings: &mut Vec<Finding>) {
         findings.push(interchange.finding(Severity::Warning, code::UTF8, text, at));
     }
     for segment in interchange.segments() {
+        if findings.len() >= most {
+            break;
+        }
         characters(segment, utf8, findings);
         tag(segment, findings);
         if segment.tag_octets().starts_with(b"UN")

@@ -4,7 +4,7 @@ crate::codes! {
     TRUNCATED = "edifact-truncated": "the file ends before its interchange does: a terminator, the character after a release character, or UNZ is missing";
     NO_HEADER = "edifact-no-header": "the file, or what follows an interchange, does not begin with UNA or UNB";
     SERVICE_CHARACTERS = "edifact-service-characters": "the service characters cannot be used: they contradict UNB, or two of them are the same";
-    TOO_LARGE = "edifact-too-large": "the interchange is larger than 512 MiB";
+    TOO_LARGE = "edifact-too-large": "an interchange is larger than 512 MiB, or there are more than 10000 of them";
     CHARSET = "edifact-charset": "the syntax identifier or character encoding names a character set that is not supported";
     CHARACTER = "edifact-character": "a character stands outside the repertoire its syntax identifier names";
     UTF8 = "edifact-utf8": "the text is labelled with a one-byte character set but looks like UTF-8";
@@ -28,5 +28,5 @@ crate::codes! {
     NUMBER = "edifact-number": "a number has a wrong decimal notation";
     REPETITIONS = "edifact-repetitions": "an element is repeated more often than its layout allows";
     TRAILING_SEPARATOR = "edifact-trailing-separator": "separators without data stand before a terminator (syntax version 4 forbids it)";
-    TOO_MANY = "edifact-too-many-findings": "there are more findings than are listed";
+    TOO_MANY = "edifact-too-many-findings": "there are more than 10000 findings; the rest of the file is not checked";
 }

@@ -119,7 +119,7 @@ impl Interchange {
     }
 
     /// The text between two offsets.
-    fn text(&self, from: usize, mark: Mark) -> Cow<'_, str> {
+    pub(super) fn text(&self, from: usize, mark: Mark) -> Cow<'_, str> {
         let bytes = self.bytes.get(from..mark.end()).unwrap_or(&[]);
         if !mark.released() && !self.breaks {
             return self.syntax.charset.decode(bytes);

@@ -11,8 +11,11 @@ use super::spans::MAX_BYTES;
 use super::{checks, code, wrapping};
 use crate::{Finding, Place, Severity};
 
-/// Findings listed for one file; a hostile file has as many as it has octets.
-const MAX_FINDINGS: usize = 1000;
+/// Findings kept of one file; a hostile file has as many as it has octets.
+const MAX_FINDINGS: usize = 10_000;
+
+/// Interchanges read of one file.
+const MAX_INTERCHANGES: usize = 10_000;
 
 /// What a file holds.
 #[derive(Clone, Debug, Default)]
@@ -37,20 +40,16 @@ impl Reading {
     pub fn refill(&mut self, bytes: &[u8]) {
         self.refill_spans(bytes);
         for interchange in &self.interchanges {
-            checks::check(interchange, &mut self.findings);
+            checks::check(interchange, &mut self.findings, MAX_FINDINGS);
         }
         let mut seen = false;
         self.findings.retain(|finding| {
             finding.code != code::LINE_ENDS || !std::mem::replace(&mut seen, true)
         });
         self.findings.sort_by_key(|finding| finding.place.byte);
-        if self.findings.len() > MAX_FINDINGS {
-            let more = self.findings.len() - MAX_FINDINGS;
-            // The errors are what decides; they stay.
-            self.findings.sort_by_key(|finding| finding.severity == Severity::Warning);
-            self.findings.truncate(MAX_FINDINGS);
-            self.findings.sort_by_key(|finding| finding.place.byte);
-            self.findings.push(Finding::warning(code::TOO_MANY, format!("{more} more findings")));
+        if self.findings.len() >= MAX_FINDINGS {
+            let text = format!("more than {MAX_FINDINGS} findings; the rest is not checked");
+            self.findings.push(Finding::error(code::TOO_MANY, text));
         }
     }
 
@@ -77,6 +76,11 @@ impl Reading {
         spare.reverse();
         while let Some(interchange) = file.interchange(spare.pop(), &mut self.findings) {
             self.interchanges.push(interchange);
+            if self.interchanges.len() == MAX_INTERCHANGES {
+                let text = format!("the file holds more than {MAX_INTERCHANGES} interchanges");
+                self.findings.push(Finding::error(code::TOO_LARGE, text));
+                break;
+            }
         }
         if let Some(last) = self.interchanges.last_mut()
             && let Some(rest) = file.bytes.get(file.at..)
@@ -145,8 +149,8 @@ impl File<'_> {
             return None;
         }
         let start = rest.len() - body.len();
-        let opening = match grammar::opening(body) {
-            Ok((_, opening)) => opening,
+        let (header, opening) = match grammar::opening(body) {
+            Ok((header, opening)) => (rest.len() - header.len(), opening),
             Err(error) => {
                 let (code, text) = match error {
                     nom::Err::Incomplete(_) => (code::TRUNCATED, "the file ends within UNA or UNB"),
@@ -161,7 +165,6 @@ impl File<'_> {
             }
         };
         found.syntax = found.opened(&opening, start, findings);
-        let header = start + 9 * usize::from(opening.advice.is_some());
         if let Some(text) = contradiction(&opening, &found.syntax.service) {
             let finding = found.finding(Severity::Error, code::SERVICE_CHARACTERS, text, header);
             findings.push(contrl(finding, 22));
@@ -220,7 +223,8 @@ impl Interchange {
     /// The syntax that the opening announces (UNA first, then data elements 0001 and 0002).
     fn opened(&self, opening: &Opening, at: usize, findings: &mut Vec<Finding>) -> Syntax {
         let version = match opening.version {
-            version @ b'1'..=b'4' => version,
+            // `UNB+UNOC+4711…`: what follows is the sender, there is no version.
+            version @ b'1'..=b'4' if opening.component != opening.element => version,
             _ => {
                 let text = "the syntax version in UNB is none of 1 to 4; read as version 3";
                 let finding = self.finding(Severity::Warning, code::SYNTAX_VERSION, text, at);

@@ -92,7 +92,8 @@ impl SegmentBuilder {
             }
             match closer {
                 Closer::Component => c += 1,
-                Closer::Repetition => c = usize::MAX,
+                // What follows is another repetition, which has no position of its own.
+                Closer::Repetition => c = usize::MAX / 2,
                 _ => (e, c) = (e + 1, 1),
             }
         }

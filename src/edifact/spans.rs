@@ -100,4 +100,9 @@ impl Spans {
         let marks = self.marks.get(head.mark as usize..end).unwrap_or(&[]);
         (head.byte as usize, marks)
     }
+
+    /// The index, among all components, of the first one of segment `index`.
+    pub(super) fn first_component(&self, index: usize) -> usize {
+        self.heads.get(index).map_or(self.marks.len(), |head| head.mark as usize)
+    }
 }

@@ -100,8 +100,8 @@ fn service_characters() {
         (b"UNA;*.? ~UNB*UNOC;1*A*B*260101;1200*9~UNH*1*T;1~FTX*a+b~UNT*3*1~UNZ*1*9~", &[]),
         (b"UNB\x1dUNOB\x1f1\x1dA\x1dB\x1d260101\x1f1200\x1d9\x1cUNH\x1d1\x1dT\x1f1\x1cFTX\x1da?+b\x1cUNT\x1d3\x1d1\x1cUNZ\x1d1\x1d9\x1c", &[]),
         (b"UNA:|.? 'UNB+UNOC:1+A'", &["edifact-service-characters"]),
-        (b"UNA::.? 'UNB:UNOC:1:A'", &["edifact-service-characters"]),
-        (b"UNB|UNOC|1|A'", &["edifact-service-characters"]),
+        (b"UNA::.? 'UNB:UNOC:1:A'", &["edifact-syntax-version", "edifact-service-characters"]),
+        (b"UNB|UNOC|1|A'", &["edifact-syntax-version", "edifact-service-characters"]),
         (b"ABC", &["edifact-no-header"]),
         (b"", &["edifact-truncated"]),
         (b"UN", &["edifact-truncated"]),
@@ -344,4 +344,70 @@ fn transliteration() {
     let mut writer = Writer::new(Style { transliterate: true, ..Style::default() });
     writer.value("日");
     assert!(writer.finish().is_err());
+}
+
+#[test]
+fn hostile_files_cost_no_more_than_their_size() {
+    let flood = "'".repeat(100_000);
+    let many = "UNB+UNOC:1'".repeat(12_000);
+    let breaks = format!("UNB+UNOY:4+{}", "\n".repeat(1_000_000));
+    let components = format!("{UNB}UNH+1+T:1'FTX+{}'UNT+3+1'UNZ+1+9'", ":".repeat(1_000_000));
+    let cases = [
+        (format!("{UNB}{flood}"), code::TOO_MANY),
+        (many, code::TOO_LARGE),
+        (breaks, code::TRUNCATED),
+    ];
+    for (text, expected) in cases {
+        let reading = parse(text.as_bytes());
+        assert!(reading.findings.iter().any(|finding| finding.code == expected), "{expected}");
+        assert!(reading.findings.len() <= 30_000);
+    }
+    assert_eq!(words(&parse(components.as_bytes()).findings), [""; 0]);
+}
+
+#[test]
+fn findings_are_shown_in_their_segment() {
+    let cases = [
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'UNT+4+1'UNZ+1+9'",
+            "\
+warning[control-count]: UNT counts \"4\" segments, there are 2
+   --> byte 43, segment 3 (UNT), element 2, CONTRL 29
+    |
+  3 | UNT+4+1'
+    |     ^ expected \"2\"
+",
+        ),
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'FTX+a long text that goes on and on, with an\u{7} odd character and much more to say about it'UNT+3+1'UNZ+1+9'",
+            "\
+warning[edifact-character]: \"\\u{7}\" is not in the repertoire of UNOC
+   --> byte 83, segment 3 (FTX), CONTRL 21
+    |
+  3 | …ng text that goes on and on, with an␇ odd character and much more to say…
+    |                                      ^
+",
+        ),
+        (
+            "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'FTX+cut",
+            "\
+error[edifact-truncated]: the file ends within a segment
+   --> byte 46, CONTRL 13
+    |
+  3 | FTX+cut
+    |        ^
+",
+        ),
+        (
+            "<xml/>",
+            "\
+error[edifact-no-header]: the file does not begin with UNA or UNB
+   --> byte 0, CONTRL 13
+",
+        ),
+    ];
+    for (text, expected) in cases {
+        let finding = &parse(text.as_bytes()).findings[0];
+        assert_eq!(quote(text.as_bytes(), finding), expected);
+    }
 }

@@ -10,6 +10,7 @@ crate::codes! {
     PART_UNLISTED = "engdat-part-unlisted": "a part is there that the description does not list";
     TOTAL_WITHOUT_MESSAGE = "engdat-total-without-message": "the total counts the data files only, not the description";
     NAME = "engdat-name": "a file name is read as an ENGDAT name though the rules do not allow it";
+    TOO_LARGE = "engdat-too-large": "the description is larger than 4 MiB";
     MESSAGE_TYPE = "engdat-message-type": "the message is not of type ENGDAT";
     VERSION = "engdat-version": "the message version is neither 001 nor 002, or the agency is not OD";
     MISSING_SEGMENT = "engdat-missing-segment": "a mandatory segment of the message is missing";

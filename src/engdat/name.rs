@@ -171,7 +171,7 @@ impl PartName {
             && stamp.bytes().all(|b| b.is_ascii_digit())
             && route.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
             && (1..=self.total).contains(&self.index)
-            && self.total <= 999
+            && (2..=999).contains(&self.total)
             && self.suffix.is_empty();
         if fits { Ok(text) } else { Err(NameError::NotStrict(text)) }
     }

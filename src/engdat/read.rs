@@ -32,6 +32,9 @@ impl Description {
     }
 }
 
+/// Descriptions are larger than this by malice only: 998 files need half a megabyte.
+const MAX_BYTES: usize = 4 << 20;
+
 /// Reads a description. Nothing that is not understood is dropped: unknown segments are kept.
 #[must_use]
 pub fn read(bytes: &[u8], levels: &Levels) -> Description {
@@ -40,6 +43,13 @@ pub fn read(bytes: &[u8], levels: &Levels) -> Description {
         let mut finding = Finding::error(code::ENGDAT_V3, text);
         finding.place.byte = Some(0);
         return Description { message: None, findings: vec![finding] };
+    }
+    if bytes.len() > MAX_BYTES {
+        let text = format!("the description has {} bytes, {MAX_BYTES} at most", bytes.len());
+        return Description {
+            message: None,
+            findings: vec![Finding::error(code::TOO_LARGE, text)],
+        };
     }
     let reading = edifact::parse(bytes);
     let mut findings = reading.findings;
@@ -77,7 +87,8 @@ fn single<'a>(
         }
         findings.push(finding);
     }
-    let mut messages = first.segments().filter(|segment| segment.tag() == "UNH");
+    let headers = |segment: &Segment<'_>| segment.tag() == "UNH" && !segment.is_open();
+    let mut messages = first.segments().filter(headers);
     let message = messages.next();
     if let Some(second) = messages.next() {
         let text = "the description holds more than one message";

@@ -3,29 +3,29 @@
 use chrono::{NaiveDate, NaiveDateTime};
 
 use super::*;
-use crate::{Finding, Severity};
+use crate::Finding;
 
-fn words(findings: &[Finding]) -> Vec<&'static str> {
+pub(super) fn words(findings: &[Finding]) -> Vec<&'static str> {
     findings.iter().map(|finding| finding.code.as_str()).collect()
 }
 
-fn fixture(path: &str) -> Vec<u8> {
+pub(super) fn fixture(path: &str) -> Vec<u8> {
     std::fs::read(format!("{}/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn name(text: &str) -> PackageName {
+pub(super) fn name(text: &str) -> PackageName {
     text.parse().unwrap()
 }
 
-fn part(text: &str) -> PartName {
+pub(super) fn part(text: &str) -> PartName {
     text.parse().unwrap()
 }
 
-fn at(year: i32, month: u32, day: u32, h: u32, m: u32, s: u32) -> NaiveDateTime {
+pub(super) fn at(year: i32, month: u32, day: u32, h: u32, m: u32, s: u32) -> NaiveDateTime {
     NaiveDate::from_ymd_opt(year, month, day).unwrap().and_hms_opt(h, m, s).unwrap()
 }
 
-fn read_kindly(bytes: &[u8]) -> Description {
+pub(super) fn read_kindly(bytes: &[u8]) -> Description {
     read(bytes, &Levels::default())
 }
 
@@ -294,165 +294,4 @@ fn version_3_is_recognised() {
         assert_eq!(words(&description.findings), ["engdat-v3"]);
         assert_eq!(reason(&description.findings), code::ENGDAT_V3);
     }
-}
-
-fn parties() -> (Party, Party) {
-    let own = Party {
-        id: "O0013000002MZGX".into(),
-        name: "Muster Zulieferer GmbH".into(),
-        address: vec![
-            "Hauptstraße 2".into(),
-            "80000 München".into(),
-            String::new(),
-            "GERMANY".into(),
-        ],
-        country: "DE".into(),
-        routing: "MZGDE".into(),
-        department: "Entwicklung".into(),
-        email: "supplier@example.com".into(),
-        ..Party::default()
-    };
-    let peer = Party {
-        id: "O0013000001OEMX".into(),
-        name: "Beispiel OEM AG".into(),
-        address: vec!["Werkstrasse 1".into(), "70000 Stuttgart".into(), "GERMANY".into()],
-        country: "DE".into(),
-        routing: "PAGDE".into(),
-        department: "EE".into(),
-        email: "oem@example.com".into(),
-        ..Party::default()
-    };
-    (own, peer)
-}
-
-#[test]
-fn an_answer_is_written_as_partners_know_it() {
-    let (own, peer) = parties();
-    let package = name("ENG25031009200000PAG");
-    let issued = at(2025, 3, 10, 9, 20, 0);
-    let files = [FileEntry { system: "trackersync".into(), ..FileEntry::archive("PKZIP-Archive") }];
-    let message = compose(&package, issued, &own, &peer, &files);
-    let bytes = write(&message).unwrap();
-    let known = fixture("engdat/generated-with-count-plus-two.edi");
-    // The known one counts UNB and UNZ as segments of the message.
-    let text = |bytes: &[u8]| bytes.iter().map(|&b| b as char).collect::<String>();
-    assert_eq!(text(&bytes), text(&known).replace("UNT+9", "UNT+7"));
-}
-
-#[test]
-fn what_does_not_fit_is_refused_with_its_field() {
-    let (own, peer) = parties();
-    let package = name("ENG25031009200000PAG");
-    let issued = at(2025, 3, 10, 9, 20, 0);
-    let files = [FileEntry::archive("PKZIP-Archive")];
-    let long = Party { name: "x".repeat(36), ..own.clone() };
-    let refused = write(&compose(&package, issued, &long, &peer, &files)).unwrap_err();
-    assert_eq!(words(&refused), ["edifact-too-long", "edifact-too-long"]);
-    assert!(refused[0].text.contains("SDE party name"), "{}", refused[0].text);
-    let foreign = Party { name: "Łódź".into(), ..own.clone() };
-    let message = compose(&package, issued, &foreign, &peer, &files);
-    assert_eq!(words(&write(&message).unwrap_err())[0], "edifact-character");
-    let bytes = write_with(&message, Transliterate::Yes).unwrap();
-    assert_eq!(read_kindly(&bytes).message.unwrap().sender.name, "Lódz");
-    let lines = Party { address: vec!["a".into(); 5], ..own };
-    let message = compose(&package, issued, &lines, &peer, &files);
-    assert_eq!(words(&write(&message).unwrap_err()), ["edifact-extra", "edifact-extra"]);
-}
-
-#[test]
-fn file_names_keep_their_extension() {
-    let cases = [
-        ("short.zip", "short.zip"),
-        ("a-very-long-name-of-a-file-indeed-it-is.zip", "a-very-long-name-of-a-file-inde.zip"),
-        ("a-very-long-name-of-a-file-indeed-it-is", "a-very-long-name-of-a-file-indeed-i"),
-        (".a-very-long-name-that-begins-with-a-dot", ".a-very-long-name-that-begins-with-"),
-        ("x.a-very-long-extension-of-a-file-name-here", "x.a-very-long-extension-of-a-file-n"),
-        ("ümläut-ümläut-ümläut-ümläut-ümläut.zip", "ümläut-ümläut-ümläut-ümläut-ümlä.zip"),
-    ];
-    for (from, to) in cases {
-        let expected: String = if from.starts_with('ü') {
-            "ümläut-ümläut-ümläut-ümläut-üml.zip".into()
-        } else {
-            to.into()
-        };
-        assert_eq!(cut_file_name(from, 35), expected);
-    }
-}
-
-/// A package of `files` data files, and its description.
-fn package(files: u16) -> (PackageName, Vec<u8>) {
-    let (own, peer) = parties();
-    let package = name("ENG25031009200000PAG");
-    let files = vec![FileEntry::archive("PKZIP-Archive"); usize::from(files)];
-    let message = compose(&package, at(2025, 3, 10, 9, 20, 0), &peer, &own, &files);
-    (package, write(&message).unwrap())
-}
-
-/// `complete`, `waiting 2 3`, or the words of the errors.
-fn outcome(assembly: &Assembly) -> String {
-    match assembly {
-        Assembly::Complete(package) => {
-            let mut words = vec!["complete"];
-            words.extend(self::words(&package.findings));
-            words.join(" ")
-        }
-        Assembly::Waiting { missing } => format!("waiting {missing:?}"),
-        Assembly::Broken(findings) => {
-            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-            errors.map(|finding| finding.code.as_str()).collect::<Vec<_>>().join(" ")
-        }
-    }
-}
-
-#[test]
-fn packages_are_put_together() {
-    let (package, description) = package(2);
-    let cases: &[(&[&str], &str)] = &[
-        (&[], "waiting [1]"),
-        (&["003002"], "waiting [1, 3]"),
-        (&["003001"], "waiting [2, 3]"),
-        (&["003001", "003003_x"], "waiting [2]"),
-        (&["003003", "003001_20250310", "003002.tmp"], "complete"),
-        (&["003001", "003002", "003003", "003003_again"], "engdat-part-twice"),
-        (&["003001", "003002", "004003"], "identity-reuse"),
-        (&["002001", "002002", "002003"], "complete engdat-total-without-message engdat-total"),
-        (&["004001", "004002", "004003"], "waiting [4]"),
-        (&["004001", "004002", "004003", "004004"], "complete engdat-total engdat-part-unlisted"),
-    ];
-    for (parts, expected) in cases {
-        let parts: Vec<PartName> = parts.iter().map(|p| part(&format!("{package}{p}"))).collect();
-        let bytes = parts.iter().any(|p| p.index == 1).then_some(description.as_slice());
-        let assembly = assemble(&package, &parts, bytes, &Levels::default());
-        assert_eq!(outcome(&assembly), *expected, "{parts:?}");
-        if let Assembly::Complete(found) = assembly {
-            let indices: Vec<u16> = found.files.iter().map(|(file, _)| file.index).collect();
-            assert!(found.files.iter().all(|(file, part)| file.index == part.index));
-            assert_eq!(indices, (2..).take(indices.len()).collect::<Vec<_>>());
-            assert_eq!(found.description.index, 1);
-        }
-    }
-}
-
-#[test]
-fn a_description_that_cannot_be_used_breaks_the_package() {
-    let package = name("ENG25031008000001PAG");
-    let parts = [part("ENG25031008000001PAG002001"), part("ENG25031008000001PAG002002")];
-    let cases = [
-        ("ok-one-file", "complete"),
-        ("crlf-after-segments", "complete edifact-line-ends"),
-        ("two-interchanges", "bad-edifact"),
-        ("missing-tot", "engdat-missing-segment"),
-        ("truncated", "edifact-truncated"),
-        ("unz-ref-differs", "control-reference"),
-    ];
-    for (file, expected) in cases {
-        let bytes = fixture(&format!("edifact/{file}.edi"));
-        let assembly = assemble(&package, &parts, Some(&bytes), &Levels::default());
-        assert_eq!(outcome(&assembly), expected, "{file}");
-    }
-    let other = name("ENG25031008000002PAG");
-    let parts = parts.map(|p| PartName { package: other.clone(), ..p });
-    let bytes = fixture("edifact/ok-one-file.edi");
-    let assembly = assemble(&other, &parts, Some(&bytes), &Levels::default());
-    assert_eq!(outcome(&assembly), "complete engdat-reference");
 }

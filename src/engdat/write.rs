@@ -31,11 +31,11 @@ pub enum Transliterate {
     Yes,
 }
 
-/// [`write`], with a choice about characters outside the repertoire.
+/// [`write()`], with a choice about characters outside the repertoire.
 ///
 /// # Errors
 ///
-/// As for [`write`].
+/// As for [`write()`].
 pub fn write_with(
     message: &EngdatMessage,
     transliterate: Transliterate,
