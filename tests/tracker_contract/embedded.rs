@@ -334,3 +334,37 @@ fn a_field_that_no_rule_names_any_more_stays_and_can_be_changed() {
         1
     );
 }
+
+const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/trackers/embedded.md"));
+
+#[test]
+fn the_guide_lists_every_field() {
+    let Subject { tracker, dir } = own_file();
+    let row = |line: &'static str| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()? == "list"))
+    };
+    let listed: std::collections::BTreeMap<String, bool> = GUIDE.lines().filter_map(row).collect();
+    let fields = tracker.schema().unwrap().fields;
+    let fields = fields.into_iter().filter(|(name, _)| name != "severity");
+    assert_eq!(listed, fields.map(|(name, spec)| (name, spec.list)).collect());
+    let beside = engsync::tracker::embedded::files_beside(&dir.path().join("engsync.db"));
+    assert!(GUIDE.contains(&format!("`{}/`", beside.file_name().unwrap().to_str().unwrap())));
+}
+
+#[test]
+fn the_queries_of_the_guide_work() {
+    let Subject { tracker, dir: _dir } = own_file();
+    let key = make(&tracker, "main/p:1");
+    let set = changes(&[("labels", list(&["frost", "tür"])), ("priority", text("high"))]);
+    tracker.update(&key, &set, None).unwrap();
+    tracker.attach(&key, &file("f", b"1")).unwrap();
+    let block = GUIDE.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+    let queries: Vec<&str> = block.split(";\n").filter(|query| !query.trim().is_empty()).collect();
+    assert_eq!(queries.len(), 4);
+    for query in queries {
+        let mut found = tracker.db().sql().prepare(query).unwrap();
+        let rows = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(rows.collect::<Result<Vec<_>, _>>().unwrap(), [key.as_str()], "{query}");
+    }
+}
