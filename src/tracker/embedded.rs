@@ -8,6 +8,7 @@
 //! row a change; its sequence number is what [`Tracker::changed_since`] counts by.
 
 mod comments;
+mod content;
 mod fields;
 mod files;
 mod history;

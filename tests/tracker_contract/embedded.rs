@@ -87,6 +87,9 @@ fn contradicting_options_are_refused() {
     assert!(key.unwrap().contains("key is read-only"));
     let none = with(&|options| drop(options.values.insert("type".into(), vec![])));
     assert!(none.unwrap().contains("type would take no value"));
+    for word in ["comments", "attachments", "marker"] {
+        assert!(with(&|options| options.fields.push(word.to_owned())).unwrap().contains(word));
+    }
 }
 
 #[test]
