@@ -60,6 +60,22 @@ fn a_new_issue_starts_open_and_knows_the_partners_number() {
 }
 
 #[test]
+fn the_partners_number_follows_the_marker_unless_it_was_written() {
+    let Subject { tracker, dir: _dir } = own_file();
+    let key = make(&tracker, "");
+    let number = || read(&tracker, &key).fields.text("external_id");
+    for (marker, wanted) in [(Some("main/p:1"), "1"), (Some("main/p:2"), "2"), (None, "")] {
+        tracker.mark(&key, marker).unwrap();
+        assert_eq!(number(), wanted);
+    }
+    tracker.update(&key, &changes(&[("external_id", text("mine"))]), None).unwrap();
+    for marker in [Some("main/p:3"), None] {
+        tracker.mark(&key, marker).unwrap();
+        assert_eq!(number(), "mine");
+    }
+}
+
+#[test]
 fn the_defaults_bow_to_the_allowed_values() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
@@ -220,6 +236,8 @@ fn the_file_is_there_before_the_row_and_goes_after_the_last() {
     assert_eq!(files(dir.path()), Vec::<String>::new());
     tracker.attach(&a, &photo).unwrap();
     assert_eq!(bytes(&read(&tracker, &a).attachments[0]), b"shared", "and it can come back");
+    tracker.attach(&a, &file("photo", b"newer")).unwrap();
+    assert_eq!(files(dir.path()), [path_of(dir.path(), b"newer").display().to_string()]);
 }
 
 #[test]

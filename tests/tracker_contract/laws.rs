@@ -195,6 +195,12 @@ pub(crate) fn comments_once_per_token(tracker: &dyn Tracker) {
     assert_eq!(issue.comments[0], wanted);
     assert!(issue.comments[1].author.is_some(), "the account engsync works under");
     assert!(issue.comments[1].created.is_some());
+    let older = NewComment {
+        created: Some("2024-01-01T00:00:00Z".parse().unwrap()),
+        ..note("came late", "t2")
+    };
+    tracker.comment(&key, &older).unwrap();
+    assert_eq!(texts(&read(tracker, &key))[0], "came late", "by when they were written");
 }
 
 pub(crate) fn edits_and_deletes_comments(tracker: &dyn Tracker) {
