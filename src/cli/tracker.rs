@@ -1,16 +1,16 @@
 //! `engsync tracker …`: the embedded tracker for people and scripts.
 
 mod assign;
+mod file;
 mod show;
 
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use crate::disk::Disk;
-use crate::issue::{Attachment, Content, Issue};
+use crate::issue::{Attachment, Issue, Record};
 use crate::tracker::embedded::{Change, Embedded, Entry};
 use crate::tracker::{NewComment, TRACKER_REFUSED, Tracker, Written};
 use crate::{DISK, Error, NOT_FOUND, Result, USAGE};
@@ -173,15 +173,15 @@ pub fn run(
             tracker.delete_comment(key, id)?;
             io.say(&format!("comment {id} of {key} deleted"), &json!({ "key": key, "id": id }))
         }
-        TrackerCommand::Attach { key, file } => attach(tracker, key, file, io),
+        TrackerCommand::Attach { key, file } => file::attach(tracker, key, file, io),
         TrackerCommand::Detach { key, name } => {
-            attachment(&tracker.get(key)?, name)?;
+            file::named(&tracker.get(key)?, name)?;
             tracker.detach(key, name)?;
             let said = format!("{name} detached from {key}");
             io.say(&super::table::escape(&said), &json!({ "key": key, "name": name }))
         }
         TrackerCommand::Save { key, name, output } => {
-            save(tracker, disk, (key, name), output.as_deref(), io)
+            file::save(tracker, disk, (key, name), output.as_deref(), io)
         }
     }
 }
@@ -270,7 +270,7 @@ fn file_json(file: &Attachment) -> serde_json::Value {
 }
 
 fn create(tracker: &Embedded, assignments: &[Assignment], io: &mut Output<'_>) -> Result<()> {
-    let changes = assign::apply(assignments, &tracker.schema()?, &crate::issue::Record::new())?;
+    let changes = assign::apply(assignments, &tracker.schema()?, &Record::new())?;
     let tx = tracker.db().begin()?;
     let issue = accepted(tracker.create("", &changes)?)?;
     tx.commit()?;
@@ -318,69 +318,6 @@ fn worded(text: &str) -> Result<&str> {
         return Err(Error::setup(USAGE, "the comment is empty").hint("give it some text"));
     }
     Ok(text)
-}
-
-/// A file of the command line.
-struct Named(PathBuf);
-
-impl Content for Named {
-    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        sink(&mut std::fs::File::open(&self.0)?)
-    }
-}
-
-fn attach(tracker: &Embedded, key: &str, path: &Path, io: &mut Output<'_>) -> Result<()> {
-    let meta = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
-    if !meta.is_file() {
-        return Err(Error::item(DISK, format!("{} is not a regular file", path.display())));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let file = Attachment::new(&name, Some(meta.len()), Arc::new(Named(path.to_owned())));
-    tracker.get(key)?;
-    tracker.prepare(&file)?;
-    tracker.attach(key, &file)?;
-    let issue = tracker.get(key)?;
-    let file = attachment(&issue, &file.name)?;
-    let said = format!("{} attached to {key}, {} bytes", file.name, file.size.unwrap_or(0));
-    io.say(&said, &file_json(file))
-}
-
-fn save(
-    tracker: &Embedded,
-    disk: &Disk,
-    (key, name): (&str, &str),
-    output: Option<&Path>,
-    io: &mut Output<'_>,
-) -> Result<()> {
-    let issue = tracker.get(key)?;
-    let file = attachment(&issue, name)?;
-    let unread = |error| {
-        let what = format!("cannot save {name:?} of {key}");
-        Error::setup(DISK, what).because(error).hint("see docs/trackers/embedded.md, “Damage”")
-    };
-    if output == Some(Path::new("-")) {
-        return file.read_with(&mut |r| io::copy(r, io.out).map(drop)).map_err(unread);
-    }
-    let path = output.map_or_else(|| PathBuf::from(&file.name), Path::to_path_buf);
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut copy = disk.temporary(dir)?;
-    file.read_with(&mut |reader| io::copy(reader, &mut copy).map(drop)).map_err(unread)?;
-    if output.is_some() {
-        copy.replace(&path)?;
-    } else {
-        copy.publish(&path, None).map_err(|error| match crate::disk::is_taken(&error) {
-            true => error.hint(format!("`-o {}` replaces it", path.display())),
-            false => error,
-        })?;
-    }
-    let said = format!("{} saved", path.display());
-    io.say(&super::table::escape(&said), &json!({ "path": path, "file": file_json(file) }))
-}
-
-fn attachment<'a>(issue: &'a Issue, name: &str) -> Result<&'a Attachment> {
-    let found = issue.attachments.iter().find(|file| file.name == name);
-    let names = || issue.attachments.iter().map(|file| file.name.as_str());
-    found.ok_or_else(|| missing(&issue.id, "attachment", name, names()))
 }
 
 fn missing<'a>(key: &str, what: &str, which: &str, there: impl Iterator<Item = &'a str>) -> Error {

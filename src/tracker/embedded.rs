@@ -8,6 +8,7 @@
 //! row a change; its sequence number is what [`Tracker::changed_since`] counts by.
 
 mod comments;
+mod content;
 mod fields;
 mod files;
 mod history;
@@ -15,7 +16,7 @@ mod read;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rusqlite::OptionalExtension as _;
@@ -50,6 +51,14 @@ pub struct Options {
     pub shares_state: bool,
     /// The directory of the attachments' files; made when the first one comes.
     pub files: PathBuf,
+}
+
+/// Where the attachments of the tracker in `database` lie: beside it, `engsync.db-files`.
+#[must_use]
+pub fn files_beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-files");
+    PathBuf::from(path)
 }
 
 /// The embedded tracker.

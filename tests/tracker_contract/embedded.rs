@@ -60,6 +60,22 @@ fn a_new_issue_starts_open_and_knows_the_partners_number() {
 }
 
 #[test]
+fn the_partners_number_follows_the_marker_unless_it_was_written() {
+    let Subject { tracker, dir: _dir } = own_file();
+    let key = make(&tracker, "");
+    let number = || read(&tracker, &key).fields.text("external_id");
+    for (marker, wanted) in [(Some("main/p:1"), "1"), (Some("main/p:2"), "2"), (None, "")] {
+        tracker.mark(&key, marker).unwrap();
+        assert_eq!(number(), wanted);
+    }
+    tracker.update(&key, &changes(&[("external_id", text("mine"))]), None).unwrap();
+    for marker in [Some("main/p:3"), None] {
+        tracker.mark(&key, marker).unwrap();
+        assert_eq!(number(), "mine");
+    }
+}
+
+#[test]
 fn the_defaults_bow_to_the_allowed_values() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
@@ -87,6 +103,9 @@ fn contradicting_options_are_refused() {
     assert!(key.unwrap().contains("key is read-only"));
     let none = with(&|options| drop(options.values.insert("type".into(), vec![])));
     assert!(none.unwrap().contains("type would take no value"));
+    for word in ["comments", "attachments", "marker"] {
+        assert!(with(&|options| options.fields.push(word.to_owned())).unwrap().contains(word));
+    }
 }
 
 #[test]
@@ -217,6 +236,8 @@ fn the_file_is_there_before_the_row_and_goes_after_the_last() {
     assert_eq!(files(dir.path()), Vec::<String>::new());
     tracker.attach(&a, &photo).unwrap();
     assert_eq!(bytes(&read(&tracker, &a).attachments[0]), b"shared", "and it can come back");
+    tracker.attach(&a, &file("photo", b"newer")).unwrap();
+    assert_eq!(files(dir.path()), [path_of(dir.path(), b"newer").display().to_string()]);
 }
 
 #[test]
@@ -333,4 +354,38 @@ fn a_field_that_no_rule_names_any_more_stays_and_can_be_changed() {
         fewer.update(&key, &changes(&[("severity", text("4"))]), None).unwrap().refused.len(),
         1
     );
+}
+
+const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/trackers/embedded.md"));
+
+#[test]
+fn the_guide_lists_every_field() {
+    let Subject { tracker, dir } = own_file();
+    let row = |line: &'static str| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()? == "list"))
+    };
+    let listed: std::collections::BTreeMap<String, bool> = GUIDE.lines().filter_map(row).collect();
+    let fields = tracker.schema().unwrap().fields;
+    let fields = fields.into_iter().filter(|(name, _)| name != "severity");
+    assert_eq!(listed, fields.map(|(name, spec)| (name, spec.list)).collect());
+    let beside = engsync::tracker::embedded::files_beside(&dir.path().join("engsync.db"));
+    assert!(GUIDE.contains(&format!("`{}/`", beside.file_name().unwrap().to_str().unwrap())));
+}
+
+#[test]
+fn the_queries_of_the_guide_work() {
+    let Subject { tracker, dir: _dir } = own_file();
+    let key = make(&tracker, "main/p:1");
+    let set = changes(&[("labels", list(&["frost", "tür"])), ("priority", text("high"))]);
+    tracker.update(&key, &set, None).unwrap();
+    tracker.attach(&key, &file("f", b"1")).unwrap();
+    let block = GUIDE.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+    let queries: Vec<&str> = block.split(";\n").filter(|query| !query.trim().is_empty()).collect();
+    assert_eq!(queries.len(), 4);
+    for query in queries {
+        let mut found = tracker.db().sql().prepare(query).unwrap();
+        let rows = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(rows.collect::<Result<Vec<_>, _>>().unwrap(), [key.as_str()], "{query}");
+    }
 }

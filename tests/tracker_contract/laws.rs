@@ -195,6 +195,12 @@ pub(crate) fn comments_once_per_token(tracker: &dyn Tracker) {
     assert_eq!(issue.comments[0], wanted);
     assert!(issue.comments[1].author.is_some(), "the account engsync works under");
     assert!(issue.comments[1].created.is_some());
+    let older = NewComment {
+        created: Some("2024-01-01T00:00:00Z".parse().unwrap()),
+        ..note("came late", "t2")
+    };
+    tracker.comment(&key, &older).unwrap();
+    assert_eq!(texts(&read(tracker, &key))[0], "came late", "by when they were written");
 }
 
 pub(crate) fn edits_and_deletes_comments(tracker: &dyn Tracker) {
@@ -206,7 +212,8 @@ pub(crate) fn edits_and_deletes_comments(tracker: &dyn Tracker) {
     assert_eq!(texts(&issue), ["ONE\nand more", "two"], "an edit does not move it");
     assert!(issue.comments[0].updated.is_some() && issue.comments[1].updated.is_none());
     assert!(tracker.edit_comment(&other, &first, "x").is_err(), "it is another issue's");
-    assert!(tracker.edit_comment(&key, "no-such-id", "x").is_err());
+    let error = tracker.edit_comment(&key, "no-such-id", "x").unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Item, engsync::NOT_FOUND));
     tracker.delete_comment(&other, &first).unwrap();
     assert_eq!(read(tracker, &key).comments.len(), 2);
     tracker.delete_comment(&key, &first).unwrap();

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::path::Path;
 use std::rc::Rc;
 
 use clap::Parser as _;
@@ -34,18 +35,22 @@ struct Shell {
 impl Shell {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
+        let tracker = Self::open(dir.path());
+        Self { tracker, disk: Disk::default(), dir }
+    }
+
+    fn open(dir: &Path) -> Embedded {
+        let db = Db::open(&dir.join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
         let options = Options {
             key_prefix: "ISS".to_owned(),
             values: [("priority".to_owned(), vec!["high".to_owned(), "low".to_owned()])].into(),
             actor: "änne".to_owned(),
             fields: vec!["severity".to_owned()],
             shares_state: false,
-            files: dir.path().join("files"),
+            files: dir.join("files"),
         };
         let clock = Rc::new(Ticking(Cell::new(0)));
-        let tracker = Embedded::new(db, Disk::default(), options, clock).unwrap();
-        Self { tracker, disk: Disk::default(), dir }
+        Embedded::new(db, Disk::default(), options, clock).unwrap()
     }
 
     fn bytes(&self, json: bool, words: &[&str]) -> Result<Vec<u8>> {
@@ -220,4 +225,28 @@ fn the_command_line_is_sound() {
     assert_eq!(author.map(|cli| cli.tracker.author).unwrap(), Some("Änne".to_owned()));
     let wrong = Cli::try_parse_from(["tracker", "set", "ISS-1", "summary"]).err().unwrap();
     assert!(wrong.to_string().contains("write FIELD=VALUE"), "{wrong}");
+}
+
+#[test]
+fn two_people_at_once_lose_nothing() {
+    let shell = Shell::new();
+    shell.run(&["create", "summary=a"]);
+    let add = |name: &'static str| {
+        let dir = shell.dir.path().to_owned();
+        std::thread::spawn(move || {
+            let tracker = Shell::open(&dir);
+            for n in 0..15 {
+                let label = format!("labels+={name}{n}").parse().unwrap();
+                let command =
+                    TrackerCommand::Set { key: "ISS-1".to_owned(), assignments: vec![label] };
+                let mut io = Output { json: false, out: &mut io::sink(), width: None };
+                run(&command, &tracker, &Disk::default(), &mut io).unwrap();
+            }
+        })
+    };
+    for person in [add("a"), add("b")] {
+        person.join().unwrap();
+    }
+    let labels = shell.json(&["show", "ISS-1"])["fields"]["labels"].clone();
+    assert_eq!(labels.as_array().unwrap().len(), 30, "{labels}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Options;
+use super::history::{ATTACHMENTS, COMMENTS, MARKER};
 use crate::issue::{Field, Value};
 use crate::tracker::FieldSpec;
 use crate::{CONFIG, Error, Result};
@@ -49,6 +50,10 @@ pub(super) fn known(options: &Options) -> Result<BTreeMap<Field, FieldSpec>> {
         known.insert((*name).to_owned(), FieldSpec { list, read_only, ..FieldSpec::default() });
     }
     for name in options.fields.iter().chain(options.values.keys()) {
+        if [ATTACHMENTS, COMMENTS, MARKER].contains(&name.as_str()) {
+            return Err(Error::setup(CONFIG, format!("no field can be called {name:?}"))
+                .hint("the tracker uses this word for something else; take another name"));
+        }
         known.entry(name.clone()).or_default();
     }
     for (name, values) in &options.values {

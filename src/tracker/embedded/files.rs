@@ -6,12 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension as _;
 
+use super::content::Stored;
 use super::history::{ATTACHMENTS, Change};
 use super::{Embedded, write};
 use crate::db::Db;
@@ -285,54 +286,4 @@ fn discard(tracker: &Embedded, hex: Option<&str>) -> Result<()> {
     let Some(hex) = hex else { return Ok(()) };
     let sql = "INSERT OR IGNORE INTO tracker_garbage VALUES (?1)";
     tracker.sql(tracker.db.sql().execute(sql, [hex])).map(drop)
-}
-
-/// The file of an attachment.
-struct Stored {
-    path: PathBuf,
-    digest: Digest,
-    size: u64,
-}
-
-impl Content for Stored {
-    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
-        };
-        let file = std::fs::File::open(&self.path).map_err(named)?;
-        if file.metadata().map_err(named)?.len() != self.size {
-            return Err(self.damaged());
-        }
-        sink(&mut Checked { file, hash: Some(Hasher::new(io::sink())), stored: self })
-    }
-}
-
-impl Stored {
-    fn damaged(&self) -> io::Error {
-        let what = format!("{} is damaged: its SHA-256 is another", self.path.display());
-        io::Error::new(io::ErrorKind::InvalidData, what)
-    }
-}
-
-/// Reads a file and, at its end, compares it with its name.
-struct Checked<'a> {
-    file: std::fs::File,
-    hash: Option<Hasher<io::Sink>>,
-    stored: &'a Stored,
-}
-
-impl Read for Checked<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        if let Some(hash) = &mut self.hash {
-            hash.write_all(&buffer[..read])?;
-        }
-        if read == 0 && !buffer.is_empty() {
-            let seen = self.hash.take().map(Hasher::finish);
-            if seen.is_some_and(|(_, _, digest)| digest != self.stored.digest) {
-                return Err(self.stored.damaged());
-            }
-        }
-        Ok(read)
-    }
 }

@@ -34,10 +34,14 @@ pub(super) fn many(tracker: &Embedded, keys: &[String]) -> Result<Vec<Option<Iss
         let mut found = rows(tracker, chunk)?;
         comments(tracker, &mut found)?;
         attachments(tracker, &mut found)?;
-        let by_key: HashMap<&str, &Stored> =
-            found.values().map(|stored| (stored.issue.id.as_str(), stored)).collect();
-        let of = |key: &String| by_key.get(key.as_str()).map(|stored| stored.issue.clone());
-        issues.extend(chunk.iter().map(of));
+        let mut by_key: HashMap<String, Issue> =
+            found.into_values().map(|stored| (stored.issue.id.clone(), stored.issue)).collect();
+        let mut asked: HashMap<&str, usize> = HashMap::new();
+        chunk.iter().for_each(|key| *asked.entry(key).or_default() += 1);
+        for key in chunk {
+            let twice = asked.get(key.as_str()).is_some_and(|times| *times > 1);
+            issues.push(if twice { by_key.get(key).cloned() } else { by_key.remove(key) });
+        }
     }
     Ok(issues)
 }
