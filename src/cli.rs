@@ -251,8 +251,9 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// `engsync … | head` is no error.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn start_log(global: &Global) {

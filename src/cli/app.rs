@@ -122,8 +122,6 @@ fn open_databases(
             (open(&settings.state, &[state::SCHEMA])?, open(path, &[embedded::SCHEMA])?, false)
         }
     };
-    let mut files = db.path().as_os_str().to_owned();
-    files.push(".files");
     let mut fields: Vec<String> = settings
         .partners
         .iter()
@@ -137,7 +135,7 @@ fn open_databases(
         actor: actor.to_owned(),
         fields,
         shares_state,
-        files: PathBuf::from(files),
+        files: embedded::files_beside(db.path()),
     };
     let clock: Rc<dyn Clock> = Rc::new(clock);
     let tracker = if access == Access::Overlay {

@@ -154,9 +154,6 @@ impl<'a> Work<'a> {
                 key
             }
             _ => {
-                wanted
-                    .entry("external_id".to_owned())
-                    .or_insert_with(|| Value::text(&self.link.remote));
                 let marker = marker(self.context.policy, &self.link.remote);
                 self.intend("create", &marker)?;
                 let written = tracker.create(&marker, &wanted)?;
