@@ -1,112 +1,112 @@
-//! STUB
-#![allow(missing_docs, dead_code)]
-use crate::issue::*;
-use crate::{Finding, Result, Timestamp};
-use std::io::*;
-#[derive(Clone, Debug, Default)]
-pub struct Limits {
-    pub entry: u64,
-    pub total: u64,
-    pub entries: usize,
-    pub ratio: u64,
-    pub x: u8,
-}
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Render {
-    #[default]
-    Clean,
-    Compat,
-    Wiki,
-}
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Pudis {
-    #[default]
-    Issue,
-    Archive,
-}
-#[derive(Clone, Copy, Debug, Default)]
-pub enum DocumentName {
-    #[default]
-    LongName1,
-    LongName,
-}
-#[derive(Clone, Debug)]
-pub struct Style {
-    pub zone: chrono_tz::Tz,
-    pub document_name_element: DocumentName,
-    pub y: u8,
-}
-impl Default for Style {
-    fn default() -> Self {
-        todo!()
-    }
-}
-#[derive(Clone, Debug)]
+//! Issue documents: the ZIP of MSR-ISSUE XML and attachments, to and from [`crate::issue`].
+//!
+//! Reading: [`Archive::open`] looks over every member and every document within [`Limits`] and
+//! isolates what is damaged; [`Archive::deliver`] then hands over one [`Delivered`] issue at a
+//! time. Only one issue is in memory at a time, and attachments stream from the archive.
+//!
+//! Writing: [`write_document`] makes the answer to one issue, [`pack`] the ZIP of several.
+//!
+//! The element tables are in `vocabulary`; what we accept and what we write is described for
+//! administrators in `docs/formats/msr-issue.md`.
+
+mod archive;
+pub mod code;
+mod container;
+mod content;
+mod embedded;
+mod events;
+mod explain;
+mod fields;
+mod flat;
+mod header;
+mod limits;
+mod model;
+mod names;
+mod pack;
+mod profile;
+mod rich;
+mod text;
+mod time;
+mod tree;
+mod vet;
+mod vocabulary;
+mod write;
+
+pub use archive::{Archive, DocumentInfo, FileInfo, is_incomplete};
+pub use explain::{
+    ExplainedAttachment, ExplainedCompany, ExplainedDocument, ExplainedFile, ExplainedIssue,
+    Explanation, explain,
+};
+pub use fields::is_known_field;
+pub use limits::Limits;
+pub use pack::pack;
+pub use profile::Profile;
+pub use rich::Render;
+pub use write::{Answer, DocumentName, Style, write_document};
+
+use crate::issue::Issue;
+use crate::{Error, Finding, Timestamp};
+
+/// COMPANY-DATA: a company as a document names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Company {
+    /// The legal name; partners are recognised by a part of it.
     pub long_name: String,
+    /// The key by which everything else refers to the company.
     pub short_name: String,
 }
+
+/// How to number the components of an issue that are not its own control unit ("PUDIS").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pudis {
+    /// From 1 in each issue, in order of appearance.
+    #[default]
+    Issue,
+    /// Through the whole archive, as the older program did: the numbers of an issue depend on
+    /// which other issues came with it.
+    Archive,
+}
+
+/// From whose side, and how, the issues of an archive are read.
+#[derive(Clone, Debug)]
 pub struct View {
+    /// A part of the partner's legal name.
     pub peer_name: String,
+    /// The partner's short name, until a document says otherwise.
     pub peer_short: String,
+    /// Our own short name.
     pub own_short: String,
+    /// The zone of dates without one.
     pub zone: chrono_tz::Tz,
+    /// How rich text becomes text.
     pub render: Render,
+    /// How components are numbered.
     pub pudis: Pudis,
 }
+
+/// An issue as it was delivered.
+#[derive(Debug)]
 pub struct Delivered {
+    /// The issue: its id is the partner's problem number, its fields are the partner fields, its
+    /// comments the partner's annotations.
     pub issue: Issue,
+    /// The partner's short name, as learned.
     pub peer_short: String,
+    /// The date of the document's newest revision, if it has one that can be read.
     pub revision: Option<Timestamp>,
+    /// The number that the document gives for us: our issue's key, as far as the partner knows.
     pub own_key: Option<String>,
+    /// Every company's number of it, by the company's short name.
+    pub numbers: Vec<(String, String)>,
+    /// How many annotations it has, of all companies.
+    pub annotations: usize,
+    /// What was noticed about this issue.
     pub findings: Vec<Finding>,
-    pub unreadable: Option<crate::Error>,
+    /// Why this issue cannot be used, if it cannot.
+    pub unreadable: Option<Error>,
+    /// The archive member it stands in.
     pub document: String,
 }
-pub struct Answer {
-    pub peer: Company,
-    pub own: Company,
-    pub key: String,
-    pub number: String,
-    pub transaction_id: String,
-    pub updated: Timestamp,
-    pub assignee_key: String,
-    pub assignee_name: String,
-    pub fields: Record,
-    pub comments: Vec<Comment>,
-    pub files: Vec<Attachment>,
-}
-pub struct Doc {
-    pub issues: usize,
-}
-pub struct Archive;
-impl Archive {
-    pub fn open<R: Read + Seek + Send + 'static>(_: R, _: &str, _: &Limits) -> Result<Self> {
-        todo!()
-    }
-    pub fn findings(&self) -> &[Finding] {
-        &[]
-    }
-    pub fn companies(&self) -> &[Company] {
-        &[]
-    }
-    pub fn documents(&self) -> impl Iterator<Item = &Doc> {
-        [].iter()
-    }
-    pub fn deliver(
-        &self,
-        _: &View,
-        _: &mut dyn FnMut(Delivered) -> Result<()>,
-    ) -> Result<Vec<Finding>> {
-        todo!()
-    }
-}
-pub fn pack<W: Write + Seek>(_: &[Answer], _: &Style, _: Timestamp, _: W) -> Result<W> {
-    todo!()
-}
-pub fn is_known_field(_: &str) -> bool {
-    true
-}
-pub mod code {
-    crate::codes! { NO_DOCUMENTS = "no-documents": "x"; }
-}
+
+#[cfg(test)]
+mod tests;

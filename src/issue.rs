@@ -10,7 +10,11 @@ pub use crate::{Digest, Hasher};
 pub use attachment::{Attachment, Content, clean_name};
 pub use value::{Field, Record, Value};
 
-use crate::Timestamp;
+use crate::{Timestamp, codes};
+
+codes! {
+    ATTACHMENT_MISSING = "attachment-missing": "a file is named but its content did not come with it";
+}
 
 /// Who wrote something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -44,7 +44,6 @@ codes! {
     UNMAPPED_VALUE = "unmapped-value": "a rule's map has no entry for this value, and the rule has no default";
     SUPERSEDED = "superseded": "a newer document of this issue was applied before; only comments and files were taken";
     GATED = "gated": "a gate stopped the delivery of an issue";
-    ATTACHMENT_MISSING = "attachment-missing": "a document is named but its content did not come";
     REMOTE_EMPTIED = "remote-emptied": "the partner emptied a value; the local one was kept because the rule has no clear = true";
     UNKNOWN_FIELD = "unknown-field": "a rule names a field that neither the tracker nor the partner's profile knows";
     RULE_CONFLICT = "rule-conflict": "two rules write the same field";

@@ -24,6 +24,7 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
         engsync::edifact::code::CODES,
         engsync::engdat::code::CODES,
         engsync::asam::code::CODES,
+        engsync::issue::CODES,
         engsync::tracker::CODES,
         engsync::state::CODES,
         engsync::spool::CODES,

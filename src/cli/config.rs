@@ -227,7 +227,7 @@ impl Reader<'_> {
             levels,
             render,
             pudis,
-            style: Style { zone, document_name_element: style_element, ..Style::default() },
+            style: Style { document_name_element: style_element, ..Style::pfiff(zone) },
         })
     }
 

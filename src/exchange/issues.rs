@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
+use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
-use crate::issue::{Attachment, Issue};
+use crate::issue::{ATTACHMENT_MISSING, Issue};
 use crate::state::{Link, LinkState};
-use crate::sync::{self, ATTACHMENT_MISSING, Action, Delivery, Outcome as IssueOutcome, isolate};
+use crate::sync::{self, Action, Delivery, Outcome as IssueOutcome, isolate};
 use crate::{Digest, Finding, Result};
 
 /// How many issues share a transaction and a read of the tracker.
@@ -125,7 +126,9 @@ impl Run<'_> {
     /// Reads every file once for its digest, and hands the tracker those it does not have. A
     /// file that cannot be read costs only itself.
     fn ready_files(&self, delivered: &mut Delivered, link: Option<&Link>) -> Result<()> {
-        for file in &mut delivered.issue.attachments {
+        // What was there once is no loss: the plan knows the base, the reader does not.
+        delivered.findings.retain(|finding| finding.code != ATTACHMENT_MISSING);
+        for file in &delivered.issue.attachments {
             if file.content().is_none() {
                 continue;
             }
@@ -133,8 +136,7 @@ impl Run<'_> {
                 Ok((digest, _)) => digest,
                 Err(error) => {
                     let text = format!("{} cannot be read: {error}", file.name);
-                    delivered.findings.push(Finding::warning(ATTACHMENT_MISSING, text));
-                    *file = Attachment::missing(&file.name);
+                    delivered.findings.push(Finding::warning(CONTENT_DAMAGED, text));
                     continue;
                 }
             };

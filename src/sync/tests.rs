@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::issue::{Attachment, Comment, Content, Digest, Issue, Record, Value};
+use crate::issue::{
+    ATTACHMENT_MISSING, Attachment, Comment, Content, Digest, Issue, Record, Value,
+};
 use crate::state::{Base, Incoming, Outgoing};
 use crate::tracker::{FieldSpec, Schema};
 

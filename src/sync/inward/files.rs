@@ -1,11 +1,10 @@
 //! Files that come with a delivery: compared by content, versioned by name.
 
-use super::super::ATTACHMENT_MISSING;
 use super::super::plan::FilePlan;
 use super::super::rule::{Attachments, ChangedFile};
 use super::Step;
 use crate::Finding;
-use crate::issue::{Attachment, Digest};
+use crate::issue::{ATTACHMENT_MISSING, Attachment, Digest};
 
 /// Takes the files of a delivery. Their digests are known: whoever opened the archive read them.
 pub(super) fn take(step: &mut Step<'_, '_>, rule: &Attachments) {
@@ -15,7 +14,7 @@ pub(super) fn take(step: &mut Step<'_, '_>, rule: &Attachments) {
     for file in &step.sides.remote.attachments {
         let known = step.sides.base.and_then(|base| base.files_in.get(&file.name));
         let Some(digest) = file.known_digest() else {
-            if known.is_none() {
+            if known.is_none() && file.content().is_none() {
                 let text = format!("{} is named, but its content did not come with it", file.name);
                 step.plan.findings.push(Finding::warning(ATTACHMENT_MISSING, text));
             }
