@@ -5,9 +5,13 @@ mod app;
 mod args;
 mod check;
 mod config;
+mod conflicts;
+mod explain;
 mod init;
 mod inspect;
+mod links;
 mod log;
+mod nearest;
 mod progress;
 mod raw;
 mod report;
@@ -29,7 +33,7 @@ use style::{Style, Tone};
 
 use crate::disk::Disk;
 use crate::exchange::{self, Import, Report};
-use crate::{Error, Finding};
+use crate::{Error, Fault, Finding};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,11 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        Command::Retry { issue } => links::retry(global, issue),
+        Command::Link { partner, remote, key } => links::link(global, partner, remote, key),
+        Command::Unlink { partner, remote } => links::unlink(global, partner, remote),
+        Command::Explain { issue, field } => explain::run(global, issue, field.as_deref()),
+        Command::Conflicts { command } => conflicts::run(command.as_ref(), global),
         Command::Schema => check::schema(global),
         Command::Tracker(command) => tracker_command(command, global),
         Command::Completions { shell } => {
@@ -158,11 +167,8 @@ fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let app = App::open(global, access(global), "engsync")?;
     let out = cli.import.out.clone().unwrap_or_else(|| Import::default_out(zip));
-    let import = Import {
-        file: zip.to_owned(),
-        out: absolute(&out)?,
-        partner: cli.import.partner.clone(),
-    };
+    let import =
+        Import { file: zip.to_owned(), out: absolute(&out)?, partner: cli.import.partner.clone() };
     let bars = progress::Bars::new(!global.quiet && !global.json);
     let wall = SystemClock(None);
     let report = import.run(&app.tools(global, &wall, &bars))?;
@@ -177,13 +183,30 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::io("find", path, error).into())
 }
 
-fn tracker_command(command: &tracker::TrackerCommand, global: &Global) -> anyhow::Result<Exit> {
-    let actor = command.author().map_or_else(user, str::to_owned);
+fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Result<Exit> {
+    let actor = args.author.clone().unwrap_or_else(user);
     let app = App::open(global, Access::Beside, &actor)?;
+    let width = terminal_width();
     let mut stdout = std::io::stdout().lock();
-    let mut output = tracker::Output { json: global.json, out: &mut stdout };
-    tracker::run(command, &app.tracker, &app.disk, &mut output)?;
-    Ok(Exit::Done)
+    let mut output = tracker::Output { json: global.json, out: &mut stdout, width };
+    match tracker::run(&args.command, &app.tracker, &app.disk, &mut output) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) if error.fault == Fault::Item => {
+            show_error(&error.into(), global);
+            Ok(Exit::Trouble)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The columns of the terminal on stdout, if it is one.
+fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
 /// Who works here, for the history of the embedded tracker.
@@ -274,31 +297,6 @@ fn show_error(error: &anyhow::Error, global: &Global) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// The known word most like `unknown`, when it is like it at all.
-fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|word| (distance(unknown, word), word))
-        .min()
-        .filter(|(distance, word)| *distance <= word.len().max(3) / 3)
-        .map(|(_, word)| word.to_owned())
-}
-
-/// Levenshtein's.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cost = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = cost.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// A finding as data.
 fn finding_json(finding: &Finding) -> serde_json::Value {
     let place = &finding.place;
@@ -321,15 +319,6 @@ fn finding_json(finding: &Finding) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_word_is_near() {
-        let known = ["retention_days", "settle_seconds", "dir"];
-        let near = |word| nearest(word, known.into_iter());
-        assert_eq!(near("retention_day").as_deref(), Some("retention_days"));
-        assert_eq!(near("setle_second").as_deref(), Some("settle_seconds"));
-        assert_eq!(near("colour"), None);
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,6 +6,7 @@ mod intake;
 mod issues;
 mod manual;
 mod package;
+mod pending;
 mod report;
 mod settings;
 
@@ -85,6 +86,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
     run.take_in()?;
+    run.take_pending()?;
     run.sweep(None)?;
     run.answer_all()?;
     run.expire()?;
@@ -127,6 +129,7 @@ impl<'a> Run<'a> {
         if self.tools.options.dry_run {
             return Ok(());
         }
+        self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
         for name in self.tools.state.answers_before(limit)? {

@@ -22,7 +22,7 @@ pub struct Person {
 }
 
 /// A comment (MSR-ISSUE: annotation).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Comment {
     /// The tracker's or document's id; empty where there is none.
     pub id: String,

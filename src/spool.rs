@@ -20,7 +20,6 @@ use crate::engdat::PackageName;
 use crate::{Result, Timestamp, codes};
 
 codes! {
-    PART_MISSING = "part-missing": "a part did not come in time; the late part re-queues the package by itself";
     REPLACED = "replaced": "a package that had not been applied was sent again; this is the older copy";
 }
 

@@ -5,12 +5,14 @@
 
 mod answers;
 mod base;
+mod conflicts;
 mod journal;
 mod ledger;
 mod links;
 
 pub use answers::{Answer, AnswerPart, AnswerState};
-pub use base::{Base, HeldMark, Incoming, Outgoing, OutgoingComment, OutgoingFile, SentComment};
+pub use base::{Base, HeldMark, Incoming, Outgoing, OutgoingComment, OutgoingFile, Pending};
+pub use conflicts::ConflictRow;
 pub use journal::{Entry, EntryKind, Filter};
 pub use ledger::{Identity, KnownPart, PackageRow};
 pub use links::{Intent, Link, LinkState};
@@ -22,7 +24,6 @@ use crate::disk::Disk;
 use crate::{Result, codes};
 
 codes! {
-    IDENTITY_REUSE = "identity-reuse": "the name or number of a package that was applied came again with other content";
     DUPLICATE = "duplicate": "a package that was applied came again with the same content";
 }
 
@@ -50,6 +51,12 @@ impl State {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The directory in which the files of kept back deliveries lie, named by their digests.
+    #[must_use]
+    pub fn pending_dir(&self) -> PathBuf {
+        self.answers.with_extension("pending")
     }
 
     /// The directory in which frozen answers lie, one directory each.

@@ -6,27 +6,34 @@
 
 mod apply;
 mod check;
+pub mod conflict;
 mod frame;
 mod inward;
 mod map;
 mod outward;
 mod plan;
 mod raw;
+mod read;
 mod rule;
 mod table;
+mod two_way;
 
-pub use apply::{Context, Delivery, GonePolicy, Policy, deliver, isolate, sweep};
-pub use check::{Problem, check, local_fields};
+pub use apply::{
+    Context, Delivery, GonePolicy, Policy, Take, deliver, isolate, marker, resolve, sweep, undo,
+};
+pub use check::{Problem, check, local_fields, rules_of};
 pub use inward::plan_in;
 pub use map::ValueMap;
 pub use outward::plan_out;
 pub use plan::{
-    Action, Change, ConflictNote, Decision, FilePlan, Held, InPlan, OutPlan, Outcome, Side, Sides,
+    Action, Change, ConflictNote, Decision, FilePlan, Held, InPlan, OpenConflict, OutPlan, Outcome,
+    Side, Sides,
 };
 pub use raw::RawRule;
+pub use read::kinds;
 pub use rule::{
     Attachments, ChangedFile, Comments, Concat, Condition, Envelope, Fill, Gate, Kind, NoMatch,
-    Rule, Stops, Tag, ToLocal, ToRemote, When,
+    Rule, Stops, Tag, ToLocal, ToRemote, TwoWay, When,
 };
 pub use table::{Cell, Table};
 
@@ -46,3 +53,5 @@ codes! {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_way_tests;

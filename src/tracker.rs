@@ -3,6 +3,10 @@
 //! A tracker is the supplier's issue tracker: the embedded one, or an adapter to another. The
 //! contract is object-safe and synchronous; parallelism lives inside adapters.
 
+#[doc(hidden)]
+pub mod double;
+pub mod embedded;
+
 use std::collections::BTreeMap;
 
 use crate::issue::{Attachment, Field, Issue, Person, Value};

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::tracker::TrackerCommand;
+use super::conflicts::ConflictsCommand;
+use super::tracker::TrackerArgs;
 use crate::Timestamp;
 
 /// Keeps a supplier's issue tracker and its OEM customers' trackers in step over ENGDAT packages.
 #[derive(Debug, Parser)]
 #[command(name = "engsync", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done or nothing to do, 1 something needs a person, 2 could not run.")]
+#[command(
+    after_help = "Exit codes: 0 done or nothing to do, 1 something needs a person, 2 could not run."
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -129,11 +132,43 @@ pub(super) enum Command {
         /// The name of its directory there
         name: String,
     },
+    /// Explain why a field has its value: rule, policy, base, deliveries, answers, edits
+    Explain {
+        /// A local key or a partner's number
+        issue: String,
+        /// Of either side [default: all]
+        field: Option<String>,
+    },
+    /// Try what is held of an issue again
+    Retry {
+        /// A local key or a partner's number
+        issue: String,
+    },
+    /// Adopt an existing issue, so that the next delivery does not make a twin
+    Link {
+        /// Its name in the configuration
+        partner: String,
+        /// The partner's number
+        remote: String,
+        /// The local key
+        key: String,
+    },
+    /// Forget which issue a partner's issue is
+    Unlink {
+        /// Its name in the configuration
+        partner: String,
+        /// The partner's number
+        remote: String,
+    },
+    /// Show and decide conflicts
+    Conflicts {
+        #[command(subcommand)]
+        command: Option<ConflictsCommand>,
+    },
     /// Show the tracker's fields with types and allowed values
     Schema,
     /// Look into the embedded tracker and change its issues
-    #[command(subcommand)]
-    Tracker(TrackerCommand),
+    Tracker(TrackerArgs),
     /// Print shell completions
     Completions {
         /// For this shell

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::app::{Access, App};
 use super::args::Global;
 use super::style::{Tone, plain};
-use super::{Exit, config, out_style, print, print_json, table};
+use super::table::Table;
+use super::{Exit, config, out_style, print, print_json};
 use crate::exchange::Settings;
 use crate::spool::DIRECTORIES;
 use crate::tracker::{Schema, Tracker};
@@ -51,7 +52,11 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
             text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
         }
         for warning in &found.warnings {
-            text.push_str(&format!("{} {}\n", style.paint(Tone::Trouble, "warning:"), plain(warning)));
+            text.push_str(&format!(
+                "{} {}\n",
+                style.paint(Tone::Trouble, "warning:"),
+                plain(warning)
+            ));
         }
         if found.problems.is_empty() {
             text.push_str(&format!("{}: no problems\n", path.display()));
@@ -65,7 +70,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
 fn spool(settings: &Settings, found: &mut Found) {
     let root = &settings.spool.dir;
     if !root.is_dir() {
-        found.problems.push(format!("the spool {} is not there; `engsync run` makes it", root.display()));
+        found
+            .problems
+            .push(format!("the spool {} is not there; `engsync run` makes it", root.display()));
         return;
     }
     for state in DIRECTORIES {
@@ -131,7 +138,9 @@ pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
         let allowed = spec.allowed.as_ref().map(|values| values.join(", ")).unwrap_or_default();
         vec![name.clone(), kind.to_owned(), note.to_owned(), allowed]
     });
-    let mut text = table::render(&["field", "type", "", "allowed"], rows.collect());
+    let mut table = Table::new(&["field", "type", "note", "allowed"]);
+    rows.for_each(|row| table.row(row));
+    let mut text = table.to_string();
     if schema.open {
         text.push_str("any further field that a rule names is a text\n");
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::raw::{RawConfig, RawEngdat, RawParty, RawPartner, RawTracker};
+use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
 use crate::asam::{self, Limits, Pudis, Render, Style};
-use crate::engdat::{self, Levels, Party};
+use crate::engdat::{self, Levels, Party, Transliterate};
 use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
 use crate::sync::{self, GonePolicy, Policy, RawRule, Rule};
 use crate::{CONFIG, Error, Finding, Result, Severity};
@@ -74,7 +74,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn nearest_key(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field").then(|| quoted.next())??;
-    super::nearest(unknown, quoted)
+    super::nearest::nearest(unknown, quoted).map(str::to_owned)
 }
 
 struct Reader<'a> {
@@ -139,7 +139,8 @@ impl Reader<'_> {
 
     fn tracker(&mut self, raw: &RawTracker) -> TrackerSettings {
         if raw.kind != "embedded" {
-            self.problems.push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
+            self.problems
+                .push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
         }
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if raw.key_prefix.is_empty() || !raw.key_prefix.chars().all(legal) {
@@ -190,6 +191,12 @@ impl Reader<'_> {
         if !matches!(raw.engdat.version.as_str(), "001" | "002") {
             say(format!("engdat.version takes \"001\" or \"002\", not {:?}", raw.engdat.version));
         }
+        let levels = levels(&raw.engdat);
+        for word in levels.unknown() {
+            say(format!(
+                "engdat.strict and engdat.ignore cannot name {word:?}; docs/errors.md lists the words"
+            ));
+        }
         let document = self.document(key, raw);
         let rules = self.rules(key, &raw.rule);
         let (render, pudis, style_element) = document?;
@@ -212,8 +219,12 @@ impl Reader<'_> {
             format: raw.engdat.format.clone(),
             name_tail,
             version: raw.engdat.version.clone(),
-            transliterate: raw.engdat.transliterate,
-            levels: levels(&raw.engdat),
+            transliterate: if raw.engdat.transliterate {
+                Transliterate::Yes
+            } else {
+                Transliterate::No
+            },
+            levels,
             render,
             pudis,
             style: Style { zone, document_name_element: style_element, ..Style::default() },
@@ -321,7 +332,10 @@ pub(super) fn locate(given: Option<&Path>) -> Result<PathBuf> {
     }
     let places = ["engsync.toml", "/etc/engsync/engsync.toml"];
     places.iter().map(PathBuf::from).find(|path| path.exists()).ok_or_else(|| {
-        Error::setup(CONFIG, "there is no configuration: neither ./engsync.toml nor /etc/engsync/engsync.toml")
-            .hint("name one with -c FILE or $ENGSYNC_CONFIG, or make one with `engsync init`")
+        Error::setup(
+            CONFIG,
+            "there is no configuration: neither ./engsync.toml nor /etc/engsync/engsync.toml",
+        )
+        .hint("name one with -c FILE or $ENGSYNC_CONFIG, or make one with `engsync init`")
     })
 }

@@ -84,7 +84,12 @@ pub(super) fn render(lines: &[Line], style: Style) -> String {
                 let key = local.as_deref().unwrap_or("-");
                 let package = package.as_deref().unwrap_or("-");
                 let arrow = if *direction == EntryKind::Out { "→" } else { "←" };
-                let _ = writeln!(text, "{at}  {partner}  {key} {arrow} {}  ({})", plain(remote), plain(package));
+                let _ = writeln!(
+                    text,
+                    "{at}  {partner}  {key} {arrow} {}  ({})",
+                    plain(remote),
+                    plain(package)
+                );
                 for change in changes {
                     let value = |value: &Option<crate::issue::Value>| {
                         value.as_ref().map_or("(unset)".to_owned(), |value| {
@@ -112,9 +117,8 @@ pub(super) fn render(lines: &[Line], style: Style) -> String {
 /// As CSV, one line a change; a cell that a spreadsheet would take for a formula is defused by
 /// a leading apostrophe.
 pub(super) fn csv(lines: &[Line]) -> Result<Vec<u8>> {
-    let fail = |error: csv::Error| {
-        Error::setup(crate::DISK, "cannot write the log as CSV").because(error)
-    };
+    let fail =
+        |error: csv::Error| Error::setup(crate::DISK, "cannot write the log as CSV").because(error);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = [
         "at", "partner", "package", "outcome", "reason", "remote", "local", "side", "field",
@@ -126,9 +130,18 @@ pub(super) fn csv(lines: &[Line]) -> Result<Vec<u8>> {
             Line::Package { at, name, partner, outcome, reason, text } => {
                 let some = |text: &Option<String>| text.clone().unwrap_or_default();
                 let row = [
-                    at.clone(), some(partner), name.clone(), outcome.clone(), some(reason),
-                    String::new(), String::new(), String::new(), String::new(), String::new(),
-                    some(text), String::new(),
+                    at.clone(),
+                    some(partner),
+                    name.clone(),
+                    outcome.clone(),
+                    some(reason),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    some(text),
+                    String::new(),
                 ];
                 writer.write_record(row.map(|cell| defused(&cell))).map_err(fail)?;
             }
@@ -139,10 +152,18 @@ pub(super) fn csv(lines: &[Line]) -> Result<Vec<u8>> {
                     };
                     let side = if change.side == Side::Local { "local" } else { "remote" };
                     let row = [
-                        at.clone(), partner.clone(), package.clone().unwrap_or_default(),
-                        String::new(), String::new(), remote.clone(),
-                        local.clone().unwrap_or_default(), side.to_owned(), change.field.clone(),
-                        value(&change.from), value(&change.to), change.rule.clone(),
+                        at.clone(),
+                        partner.clone(),
+                        package.clone().unwrap_or_default(),
+                        String::new(),
+                        String::new(),
+                        remote.clone(),
+                        local.clone().unwrap_or_default(),
+                        side.to_owned(),
+                        change.field.clone(),
+                        value(&change.from),
+                        value(&change.to),
+                        change.rule.clone(),
                     ];
                     writer.write_record(row.map(|cell| defused(&cell))).map_err(fail)?;
                 }

@@ -28,7 +28,8 @@ impl Progress for Bars {
     fn begin(&self, what: &str, total: u64) {
         let bar = (self.shown && total >= LONG).then(|| {
             let target = ProgressDrawTarget::stderr();
-            let bar = ProgressBar::with_draw_target(Some(total), target).with_message(what.to_owned());
+            let bar =
+                ProgressBar::with_draw_target(Some(total), target).with_message(what.to_owned());
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
             if let Ok(style) = style {
                 bar.set_style(style);

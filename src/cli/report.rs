@@ -122,7 +122,8 @@ fn render_issue(
     }
     for conflict in &issue.conflicts {
         let word = style.paint(Tone::Trouble, "conflict");
-        let _ = writeln!(text, "    {word} {} on {}: {}", conflict.id, conflict.field, conflict.kind);
+        let _ =
+            writeln!(text, "    {word} {} on {}: {}", conflict.id, conflict.field, conflict.kind);
     }
     for finding in &issue.findings {
         let _ = writeln!(text, "    note: {}: {}", finding.code, plain(&finding.text));
@@ -164,4 +165,13 @@ fn render_change(text: &mut String, change: &Change, style: Style) {
         value(&change.from),
         value(&change.to)
     );
+}
+
+/// The changes of one issue in detail.
+pub(super) fn changes(issue: &IssueOutcome, style: Style) -> String {
+    let mut text = String::new();
+    for change in &issue.changes {
+        render_change(&mut text, change, style);
+    }
+    text
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::app::App;
 use super::style::{Style, Tone, plain};
+use crate::sync::conflict::Conflict;
 use crate::{Clock, Result, stamp};
 
 /// What `status` answers; its JSON shape stands in `docs/formats/json.md`.
@@ -20,6 +21,7 @@ pub(super) struct Status {
     pub unpublished: Vec<String>,
     pub partners: Vec<PartnerStatus>,
     pub held: Vec<HeldStatus>,
+    pub conflicts: Vec<ConflictStatus>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +60,15 @@ pub(super) struct HeldStatus {
     pub text: String,
 }
 
+#[derive(Debug, Serialize)]
+pub(super) struct ConflictStatus {
+    pub id: i64,
+    pub partner: String,
+    pub remote: String,
+    pub field: String,
+    pub kind: String,
+}
+
 impl Status {
     /// Looks at spool and state.
     pub fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
@@ -91,7 +102,10 @@ impl Status {
                         partner: partner.key.clone(),
                         remote: link.remote.clone(),
                         local: link.key.clone(),
-                        field: field.split_once(':').map_or(field.as_str(), |(_, field)| field).to_owned(),
+                        field: field
+                            .split_once(':')
+                            .map_or(field.as_str(), |(_, field)| field)
+                            .to_owned(),
                         code: mark.code.clone(),
                         text: mark.text.clone(),
                     });
@@ -115,12 +129,28 @@ impl Status {
             unpublished: app.state.unpublished()?.into_iter().map(|answer| answer.name).collect(),
             partners,
             held,
+            conflicts: app
+                .state
+                .conflicts::<Conflict>()?
+                .into_iter()
+                .filter(|row| row.state == "open")
+                .map(|row| ConflictStatus {
+                    id: row.id,
+                    partner: row.partner,
+                    remote: row.remote,
+                    field: row.record.field,
+                    kind: row.record.kind.as_str().to_owned(),
+                })
+                .collect(),
         })
     }
 
     /// Whether something stands that needs a person.
     pub fn is_trouble(&self) -> bool {
-        !self.corrupt.is_empty() || !self.deferred.is_empty() || !self.held.is_empty()
+        !self.corrupt.is_empty()
+            || !self.deferred.is_empty()
+            || !self.held.is_empty()
+            || !self.conflicts.is_empty()
     }
 
     /// For people.
@@ -156,7 +186,12 @@ impl Status {
                 let word = style.paint(tone, &format!("{word:8}"));
                 let _ = writeln!(text, "{word}  {}  {}", standing.name, standing.line());
                 if let Some(hint) = &standing.hint {
-                    let _ = writeln!(text, "          {} {}", style.paint(Tone::Quiet, "hint:"), plain(hint));
+                    let _ = writeln!(
+                        text,
+                        "          {} {}",
+                        style.paint(Tone::Quiet, "hint:"),
+                        plain(hint)
+                    );
                 }
             }
         }
@@ -166,7 +201,24 @@ impl Status {
         for held in &self.held {
             let word = style.paint(Tone::Trouble, "held");
             let key = held.local.as_deref().unwrap_or(&held.remote);
-            let _ = writeln!(text, "{word}      {key} {}: {}: {}", held.field, held.code, plain(&held.text));
+            let _ = writeln!(
+                text,
+                "{word}      {key} {}: {}: {}",
+                held.field,
+                held.code,
+                plain(&held.text)
+            );
+        }
+        for conflict in &self.conflicts {
+            let word = style.paint(Tone::Trouble, "conflict");
+            let _ = writeln!(
+                text,
+                "{word}  {} on {} of {}: {}",
+                conflict.id,
+                conflict.field,
+                plain(&conflict.remote),
+                conflict.kind
+            );
         }
         for name in &self.foreign {
             let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
@@ -214,7 +266,8 @@ fn age(seconds: u64) -> String {
 mod tests {
     #[test]
     fn ages_have_one_unit() {
-        let cases = [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")];
+        let cases =
+            [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")];
         for (seconds, wanted) in cases {
             assert_eq!(super::age(seconds), wanted);
         }

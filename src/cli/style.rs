@@ -1,6 +1,7 @@
 //! Colours, and text that cannot harm a terminal.
 
 use super::args::Color;
+use super::table;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -57,25 +58,10 @@ impl Style {
 
 /// Text from outside, on one line: control characters are shown, not obeyed.
 pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => plain.push('⏎'),
-            '\t' => plain.push(' '),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                plain.extend(c.escape_unicode());
-            }
-            c => plain.push(c),
-        }
-    }
-    plain
+    table::escape(text).into_owned()
 }
 
-/// At most `most` characters, with an ellipsis where it was longer.
+/// At most `most` columns, with an ellipsis where it was longer.
 pub(super) fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let cut: String = text.chars().take(most.saturating_sub(1)).collect();
-    format!("{}…", cut.trim_end())
+    table::cut(text, most).into_owned()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent};
 use crate::asam::{self, Answer, Company};
-use crate::engdat::{self, Compose, FileEntry, PackageName};
+use crate::engdat::{self, FileEntry, PackageName};
 use crate::issue::{Attachment, Comment, Issue, Record};
 use crate::spool::Reason;
 use crate::state::{self, AnswerPart, AnswerState, Entry, EntryKind, Link, Outgoing};
@@ -50,9 +50,13 @@ impl Run<'_> {
         let name = engdat::next_name(local, highest.as_ref(), &partner.name_tail);
         let issues: Vec<String> = owed.iter().filter_map(|link| link.key.clone()).collect();
         let files = match target {
-            None => vec![name.part(2, 1), name.part(2, 2)],
+            None => vec![name.part(2, 1).to_string(), name.part(2, 2).to_string()],
             Some(path) => {
-                vec![path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()]
+                vec![
+                    path.file_name()
+                        .map(|name| name.to_string_lossy().into_owned())
+                        .unwrap_or_default(),
+                ]
             }
         };
         let sent = Sent {
@@ -91,6 +95,7 @@ impl Run<'_> {
                 kind: EntryKind::Out,
                 changes: sent_changes(&outgoing, link.base.sent.as_ref()),
             })?;
+            link.base.agree(&outgoing.agreed);
             link.base.sent = Some(outgoing);
             self.tools.state.save_link(&mut link)?;
         }
@@ -116,13 +121,17 @@ impl Run<'_> {
         if description {
             let bytes = self.describe(partner, name)?;
             disk.replace(&dir.join(&files[0]), &bytes)?;
-            parts.push(AnswerPart { name: files[0].clone(), sha256: Digest::of(&bytes).to_string() });
+            parts.push(AnswerPart {
+                name: files[0].clone(),
+                sha256: Digest::of(&bytes).to_string(),
+            });
         }
         let file = files.last().cloned().unwrap_or_default();
         let path = dir.join(&file);
         let out = BufWriter::new(disk.temporary(dir)?);
         let out = asam::pack(&answers, &partner.style, now, out)?;
-        let out = out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
+        let out =
+            out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
         out.replace(&path)?;
         let mut hasher = Hasher::new(std::io::sink());
         std::io::copy(&mut disk.open(&path)?, &mut hasher)
@@ -133,23 +142,19 @@ impl Run<'_> {
 
     fn describe(&self, partner: &Partner, name: &PackageName) -> Result<Vec<u8>> {
         let issued = self.tools.clock.now().with_timezone(&partner.zone).naive_local();
-        let message = Compose {
-            name: name.clone(),
-            issued,
-            version: partner.version.clone(),
-            sender: partner.own.clone(),
-            receiver: partner.peer.clone(),
-            files: vec![FileEntry::archive(2, &partner.format)],
-            transliterate: partner.transliterate,
-        }
-        .message();
-        engdat::write(&message).map_err(|findings| {
+        let files = [FileEntry::archive(&partner.format)];
+        let mut message = engdat::compose(name, issued, &partner.own, &partner.peer, &files);
+        message.version.clone_from(&partner.version);
+        engdat::write_with(&message, partner.transliterate).map_err(|findings| {
             let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
             Error::setup(
                 ANSWER_UNWRITABLE,
                 format!("cannot write the ENGDAT description for {}: {first}", partner.key),
             )
-            .hint(format!("check [partner.{}.engdat]; `engsync check` lists every problem", partner.key))
+            .hint(format!(
+                "check [partner.{}.engdat]; `engsync check` lists every problem",
+                partner.key
+            ))
         })
     }
 
@@ -183,6 +188,9 @@ impl Run<'_> {
         let mut fields: Record = link.base.delivered.clone();
         for (field, value) in owed.fields.iter().chain(owed.envelope.iter()) {
             fields.set(field, Some(value.clone()));
+        }
+        for field in &owed.cleared {
+            fields.set(field.clone(), None);
         }
         let key = Some(fields.text("supplier_company_id")).filter(|key| !key.is_empty());
         let key = key.unwrap_or_else(|| local_key.clone());

@@ -6,7 +6,7 @@ use super::package::Doing;
 use super::{Outcome, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
-use crate::spool::{Found, Group, Mode, PART_MISSING, PartFile, Reason};
+use crate::spool::{Found, Group, Mode, PartFile, Reason};
 use crate::state::KnownPart;
 use crate::{Digest, Error, Finding, Hasher, Result, stamp};
 
@@ -165,10 +165,8 @@ impl Run<'_> {
         let young = parts.iter().any(|part| age(part).is_some_and(|age| age < settle));
         let levels = description.as_deref().map(|bytes| self.levels(bytes)).unwrap_or_default();
         match engdat::assemble(name, &names, description.as_deref(), &levels) {
-            Assembly::Waiting { missing, .. } => Ok(Look::Waiting { missing, young }),
-            Assembly::Broken(_) if young => {
-                Ok(Look::Waiting { missing: Vec::new(), young: true })
-            }
+            Assembly::Waiting { missing } => Ok(Look::Waiting { missing, young }),
+            Assembly::Broken(_) if young => Ok(Look::Waiting { missing: Vec::new(), young: true }),
             Assembly::Broken(findings) => Ok(Look::Broken(findings)),
             Assembly::Complete(package) => {
                 if young && !self.opens(parts) {
@@ -227,18 +225,22 @@ fn parts(missing: &[u16]) -> String {
 
 fn part_missing(missing: &[u16]) -> Reason {
     Reason {
-        hint: Some("ask the partner to send the package again; a late part is taken by itself".into()),
-        ..Reason::new(PART_MISSING, format!("{} did not come in time", parts(missing)))
+        hint: Some(
+            "ask the partner to send the package again; a late part is taken by itself".into(),
+        ),
+        ..Reason::new(
+            engdat::code::PART_MISSING,
+            format!("{} did not come in time", parts(missing)),
+        )
     }
 }
 
 fn broken(findings: &[Finding]) -> Reason {
-    let first = findings.iter().find(|finding| finding.severity == crate::Severity::Error);
-    let first = first.or(findings.first());
-    let (code, text) = first.map_or((crate::engdat::BAD_EDIFACT, "it cannot be read".to_owned()), |f| {
-        (f.code, f.text.clone())
-    });
-    let code = if code == crate::engdat::ENGDAT_V3 { code } else { crate::engdat::BAD_EDIFACT };
+    let code = engdat::reason(findings);
+    let is_error = |finding: &&Finding| finding.severity == crate::Severity::Error;
+    let named = findings.iter().filter(is_error).find(|finding| finding.code == code);
+    let first = named.or_else(|| findings.iter().find(is_error));
+    let text = first.map_or_else(|| "it cannot be read".to_owned(), |first| first.text.clone());
     Reason {
         hint: Some("`engsync inspect` shows the place; ask the partner to send it again".into()),
         ..Reason::new(code, text).with_findings(findings)

@@ -81,6 +81,7 @@ impl Run<'_> {
         let transaction = if shared { Some(state.begin()?) } else { None };
         let context = self.context(partner, Some(package));
         let mut outcomes = Vec::new();
+        let mut kept = Vec::new();
         for delivered in ready {
             self.tools.progress.step();
             let Delivered { issue, peer_short, revision, findings, unreadable, .. } = delivered;
@@ -93,14 +94,21 @@ impl Run<'_> {
                 outcomes.push(outcome);
                 continue;
             }
-            let local = key.and_then(|key| locals.get(&key).cloned());
+            let local = key.as_ref().and_then(|key| locals.get(key).cloned());
             let reference = reference.to_owned();
+            let linked = key.is_some();
             let delivery = Delivery { issue, revision, reference, peer_short, findings };
             match sync::deliver(&context, &delivery, link, local) {
                 Ok(done) => outcome = done,
                 Err(error) => isolate(error, &mut outcome)?,
             }
+            if linked && outcome.action == Action::Skipped {
+                kept.push(delivery.issue);
+            }
             outcomes.push(outcome);
+        }
+        for issue in &kept {
+            self.keep_files(issue)?;
         }
         if let Some(transaction) = transaction {
             transaction.commit()?;
@@ -153,11 +161,12 @@ impl Run<'_> {
             }
             Err(error) => return Err(error),
         };
+        let all = state.meta("sweep-all")?.is_some_and(|all| all == "yes");
         let partners = &self.tools.settings.partners;
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let rules = format!("rules:{}", partner.key);
             let hash = rules_hash(partner);
-            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash);
+            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash) && !all;
             let changed = feed.keys.as_ref().filter(|_| same_rules);
             let outcomes = self.sweep_partner(partner, changed)?;
             if !outcomes.is_empty() {
@@ -170,6 +179,9 @@ impl Run<'_> {
         // One partner's sweep says nothing of the others: their changes stay unseen.
         if only.is_none() || self.tools.settings.partners.len() == 1 {
             state.set_meta(FEED, &feed.token)?;
+            if all {
+                state.set_meta("sweep-all", "no")?;
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTI
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
 use crate::spool::{Active, Entry, PartFile, Reason};
-use crate::state::{DUPLICATE, IDENTITY_REUSE, Identity, KnownPart, PackageRow};
+use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
 use crate::sync::{Action, Outcome as IssueOutcome};
 use crate::{Error, Fault, Finding, Result};
 
@@ -30,7 +30,9 @@ impl Run<'_> {
                 )),
                 ..Reason::new(
                     ROUTING_MISMATCH,
-                    format!("from routing code {sender:?} to {receiver:?}: no partner has this pair"),
+                    format!(
+                        "from routing code {sender:?} to {receiver:?}: no partner has this pair"
+                    ),
                 )
             };
             return self.set_aside(doing, None, &reason);
@@ -42,7 +44,14 @@ impl Run<'_> {
         match self.tools.state.seen(&name)? {
             Some(seen) if seen.content == identity.content => {
                 let reason = Reason::new(DUPLICATE, "applied before, with the same content");
-                return self.finish(doing, &partner, Outcome::Duplicate, Some(&reason), vec![], &[]);
+                return self.finish(
+                    doing,
+                    &partner,
+                    Outcome::Duplicate,
+                    Some(&reason),
+                    vec![],
+                    &[],
+                );
             }
             Some(_) => {
                 let reason = Reason {
@@ -50,7 +59,7 @@ impl Run<'_> {
                         "ask the partner which one counts; `engsync replay {name}` then `engsync release {name}` takes the new one"
                     )),
                     ..Reason::new(
-                        IDENTITY_REUSE,
+                        crate::engdat::code::IDENTITY_REUSE,
                         "a package of this name was applied with other content",
                     )
                 };
@@ -108,7 +117,7 @@ impl Run<'_> {
         }
         if archives.is_empty() {
             let what = "no file of the package is an issue archive".to_owned();
-            return Err(Error::item(asam::NO_DOCUMENTS, what)
+            return Err(Error::item(asam::code::NO_DOCUMENTS, what)
                 .hint("`engsync inspect` shows what is in it"));
         }
         Ok((archives, findings))
@@ -164,7 +173,7 @@ impl Run<'_> {
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(&reason);
         report.issues = issues;
         let mut reason = Reason { attempts, ..self.stamped(&reason, partner) };
-        if reason.reason != crate::spool::PART_MISSING.as_str() {
+        if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
             let minutes = 1_i64 << (attempts - 1).min(6);
             let wait = chrono::Duration::minutes(minutes.min(60));
@@ -208,7 +217,9 @@ fn looks_like_issues(path: &std::path::Path, run: &Run<'_>) -> Result<bool> {
     let mut head = Vec::new();
     let file = run.tools.disk.open(path)?;
     file.take(64).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
-    let skip = |byte: &&u8| matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf | 0xfe | 0xff);
+    let skip = |byte: &&u8| {
+        matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf | 0xfe | 0xff)
+    };
     let text = head.iter().find(|byte| !skip(byte)) == Some(&b'<');
     let named_zip = head.is_empty() || head.windows(2).any(|pair| pair == b"PK");
     Ok(text || named_zip)

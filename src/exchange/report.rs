@@ -157,9 +157,8 @@ impl Report {
     /// Whether nothing changed and nothing was sent.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let quiet = |package: &PackageReport| {
-            package.standing || package.outcome == Outcome::Waiting
-        };
+        let quiet =
+            |package: &PackageReport| package.standing || package.outcome == Outcome::Waiting;
         self.sent.is_empty()
             && self.packages.iter().all(quiet)
             && self.exchanges.iter().all(|exchange| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::asam::{Limits, Pudis, Render, Style};
-use crate::engdat::{Levels, Party};
+use crate::engdat::{Levels, Party, Transliterate};
 use crate::issue::Field;
 use crate::sync::Policy;
 
@@ -97,8 +97,8 @@ pub struct Partner {
     pub name_tail: String,
     /// The message version we write.
     pub version: String,
-    /// Characters outside the repertoire are written as others (ä as ae) instead of refused.
-    pub transliterate: bool,
+    /// What becomes of characters outside the repertoire.
+    pub transliterate: Transliterate,
     /// Findings raised to errors or silenced.
     pub levels: Levels,
     /// How rich text is rendered.

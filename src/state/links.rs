@@ -1,6 +1,6 @@
 //! Links: which partner's issue is which of ours.
 
-use super::{Base, Outgoing, State, json, json_or_none, to_json};
+use super::{Base, Outgoing, Pending, State, json, json_or_none, to_json};
 use crate::{Result, Timestamp};
 
 /// A partner's issue and ours.
@@ -20,6 +20,8 @@ pub struct Link {
     pub base: Base,
     /// What we owe the partner.
     pub owed: Option<Outgoing>,
+    /// What was delivered while a gate was shut.
+    pub pending: Option<Pending>,
 }
 
 /// Where a link stands.
@@ -57,7 +59,7 @@ pub struct Intent {
     pub payload: String,
 }
 
-const COLUMNS: &str = "SELECT id, partner, remote, key, state, base, owed FROM link";
+const COLUMNS: &str = "SELECT id, partner, remote, key, state, base, owed, pending FROM link";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Link> {
     let state: String = row.get("state")?;
@@ -69,6 +71,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Link> {
         state: if state == "gone" { LinkState::Gone } else { LinkState::Active },
         base: json(row, "base")?,
         owed: json_or_none(row, "owed")?,
+        pending: json_or_none(row, "pending")?,
     })
 }
 
@@ -116,6 +119,15 @@ impl State {
         self.query(&sql, [partner], read)
     }
 
+    /// The links of a partner with a delivery that a gate kept back.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn pending(&self, partner: &str) -> Result<Vec<Link>> {
+        let sql = format!("{COLUMNS} WHERE partner = ?1 AND pending IS NOT NULL ORDER BY id");
+        self.query(&sql, [partner], read)
+    }
+
     /// Saves a link; a new one gets its row number.
     ///
     /// # Errors
@@ -123,18 +135,20 @@ impl State {
     pub fn save_link(&self, link: &mut Link) -> Result<()> {
         let base = to_json(&link.base)?;
         let owed = link.owed.as_ref().map(to_json).transpose()?;
+        let pending = link.pending.as_ref().map(to_json).transpose()?;
         let state = link.state.as_str();
         if link.id == 0 {
             self.execute(
-                "INSERT INTO link (partner, remote, key, state, base, owed)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (&link.partner, &link.remote, &link.key, state, base, owed),
+                "INSERT INTO link (partner, remote, key, state, base, owed, pending)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                (&link.partner, &link.remote, &link.key, state, base, owed, pending),
             )?;
             link.id = self.db().sql().last_insert_rowid();
         } else {
             self.execute(
-                "UPDATE link SET key = ?2, state = ?3, base = ?4, owed = ?5 WHERE id = ?1",
-                (link.id, &link.key, state, base, owed),
+                "UPDATE link SET key = ?2, state = ?3, base = ?4, owed = ?5, pending = ?6
+                 WHERE id = ?1",
+                (link.id, &link.key, state, base, owed, pending),
             )?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
--- A partner's issue and ours. base and owed are JSON documents (state/base.rs).
+-- A partner's issue and ours. base, owed and pending are JSON documents (state/base.rs).
 CREATE TABLE link (
   id INTEGER PRIMARY KEY,
   partner TEXT NOT NULL,
@@ -9,10 +9,12 @@ CREATE TABLE link (
   state TEXT NOT NULL,
   base TEXT NOT NULL,
   owed TEXT,
+  pending TEXT,
   UNIQUE (partner, remote)
 );
 CREATE INDEX link_key ON link (key);
 CREATE INDEX link_owed ON link (partner) WHERE owed IS NOT NULL;
+CREATE INDEX link_pending ON link (partner) WHERE pending IS NOT NULL;
 
 -- Written down before a tracker write that cannot be undone; gone when its outcome is known.
 CREATE TABLE intent (
@@ -70,12 +72,9 @@ CREATE TABLE conflict (
   id INTEGER PRIMARY KEY,
   partner TEXT NOT NULL,
   remote TEXT NOT NULL,
-  field TEXT NOT NULL,
-  rule TEXT NOT NULL,
-  kind TEXT NOT NULL,
   state TEXT NOT NULL,
-  record TEXT NOT NULL,
-  at TEXT NOT NULL
+  at TEXT NOT NULL,
+  record TEXT NOT NULL
 );
 CREATE INDEX conflict_open ON conflict (partner, remote) WHERE state = 'open';
 

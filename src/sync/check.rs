@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conflict::Policy;
 use super::rule::{Kind, Rule};
 use super::{RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
 use crate::Finding;
@@ -22,12 +23,35 @@ pub fn local_fields(rules: &[Rule]) -> BTreeSet<Field> {
     fields
 }
 
+/// The rules that read or write a field of either side.
+#[must_use]
+pub fn rules_of<'r>(rules: &'r [Rule], field: &str) -> Vec<&'r Rule> {
+    let names = |rule: &&Rule| {
+        written_local(&rule.kind) == Some(field)
+            || read_local(&rule.kind).contains(&field)
+            || remote_fields(&rule.kind).contains(&field)
+    };
+    rules.iter().filter(names).collect()
+}
+
+impl Rule {
+    /// The conflict policy, of a rule that has one.
+    #[must_use]
+    pub fn policy(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::TwoWay(two_way) => Some(two_way.policy.as_str()),
+            _ => None,
+        }
+    }
+}
+
 fn written_local(kind: &Kind) -> Option<&str> {
     match kind {
         Kind::ToLocal(rule) => Some(&rule.local),
         Kind::FillLocal(rule) => Some(&rule.local),
         Kind::ConcatToLocal(rule) => Some(&rule.local),
         Kind::TagLocal(rule) => Some(&rule.local),
+        Kind::TwoWay(rule) => Some(&rule.local),
         _ => None,
     }
 }
@@ -38,6 +62,10 @@ fn read_local(kind: &Kind) -> Vec<&str> {
         Kind::ToRemote(rule) | Kind::FillRemote(rule) => vec![&rule.local],
         Kind::Envelope(rule) => vec![&rule.local],
         Kind::TableToRemote(rule) => rule.locals.iter().map(String::as_str).collect(),
+        Kind::TwoWay(rule) => match &rule.policy {
+            Policy::Owner(field, _) | Policy::KeepBoth(field) => vec![&rule.local, field],
+            _ => vec![&rule.local],
+        },
         _ => Vec::new(),
     }
 }
@@ -52,6 +80,7 @@ fn remote_fields(kind: &Kind) -> Vec<&str> {
         Kind::ToRemote(rule) | Kind::FillRemote(rule) => vec![&rule.remote],
         Kind::Envelope(rule) => vec![&rule.remote],
         Kind::TableToRemote(rule) => vec![&rule.remote],
+        Kind::TwoWay(rule) => vec![&rule.remote],
         Kind::FieldToComment(rule) => vec![&rule.remote],
         _ => Vec::new(),
     }
@@ -59,9 +88,11 @@ fn remote_fields(kind: &Kind) -> Vec<&str> {
 
 fn written_remote(kind: &Kind) -> Option<&str> {
     match kind {
-        Kind::ToRemote(_) | Kind::FillRemote(_) | Kind::Envelope(_) | Kind::TableToRemote(_) => {
-            remote_fields(kind).first().copied()
-        }
+        Kind::ToRemote(_)
+        | Kind::FillRemote(_)
+        | Kind::Envelope(_)
+        | Kind::TableToRemote(_)
+        | Kind::TwoWay(_) => remote_fields(kind).first().copied(),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use super::frame;
 use super::map::ValueMap;
 use super::plan::{Change, Decision, Held, InPlan, Side, Sides};
 use super::rule::{Allowed, Comments, Concat, Fill, Kind, Rule, Tag, ToLocal};
-use super::{REMOTE_EMPTIED, SUPERSEDED, UNMAPPED_VALUE};
+use super::{SUPERSEDED, UNMAPPED_VALUE, two_way};
 use crate::Finding;
 use crate::issue::{Comment, Digest, Value};
 
@@ -29,6 +29,7 @@ pub fn plan_in(rules: &[Rule], sides: &Sides<'_>) -> Decision<InPlan> {
             _ if sides.stale => {}
             Kind::ToLocal(to_local) => step.to_local(to_local),
             Kind::FillLocal(fill) => step.fill_local(fill),
+            Kind::TwoWay(rule) => two_way::inward(step.rule, rule, sides, step.plan),
             Kind::ConcatToLocal(concat) => step.concat_to_local(concat),
             Kind::TagLocal(tag) => step.tag_local(tag),
             Kind::FieldToComment(rule) => step.field_to_comment(&rule.remote, &rule.headline),
@@ -120,11 +121,7 @@ impl Step<'_, '_> {
             } else if rule.clear {
                 self.want(&rule.local, None);
             } else if self.sides.delivered(&rule.remote).is_some() {
-                let text = format!(
-                    "the partner emptied {}; {} keeps its value (say clear = true to follow)",
-                    rule.remote, rule.local
-                );
-                self.plan.findings.push(Finding::warning(REMOTE_EMPTIED, text));
+                self.plan.emptied(&rule.remote, &rule.local);
             }
             return;
         }

@@ -3,7 +3,7 @@
 use super::frame;
 use super::plan::{Decision, Held, OutPlan, Sides};
 use super::rule::{Kind, NoMatch, Rule, TableToRemote, ToRemote};
-use super::{NO_TABLE_ROW, UNMAPPED_VALUE};
+use super::{NO_TABLE_ROW, UNMAPPED_VALUE, two_way};
 use crate::issue::{Comment, Issue, Person, Value};
 use crate::state::{Outgoing, OutgoingComment, OutgoingFile};
 
@@ -29,6 +29,10 @@ pub fn plan_out(rules: &[Rule], sides: &Sides<'_>) -> Decision<OutPlan> {
                 let value = local.fields.get(&envelope.local).cloned();
                 plan.outgoing.envelope.set(envelope.remote.clone(), value);
                 None
+            }
+            Kind::TwoWay(two_way) => {
+                two_way::outward(rule, two_way, sides, step.plan);
+                Some(two_way.remote.as_str())
             }
             Kind::Comments(comments) => {
                 step.comments(comments.out_prefix.as_deref());

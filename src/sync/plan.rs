@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::conflict::Conflict;
 use crate::issue::{Attachment, Comment, Digest, Field, Issue, Value};
 use crate::state::{Base, Outgoing};
 use crate::tracker::Schema;
@@ -20,8 +21,19 @@ pub struct Sides<'a> {
     pub local: Option<&'a Issue>,
     /// The local tracker's fields.
     pub schema: &'a Schema,
+    /// The conflicts that wait for a person: their fields are left alone.
+    pub open: &'a [OpenConflict],
     /// The delivered document is older than one applied before: its fields are history.
     pub stale: bool,
+}
+
+/// A conflict that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenConflict {
+    /// Its number.
+    pub id: i64,
+    /// What it is.
+    pub conflict: Conflict,
 }
 
 impl<'a> Sides<'a> {
@@ -135,6 +147,18 @@ pub struct InPlan {
     pub comments: Vec<(String, Comment)>,
     /// The files to attach.
     pub files: Vec<FilePlan>,
+    /// The local fields of two-way rules on which both sides agree after this.
+    pub agreed: Vec<Field>,
+    /// Those that the partner is yet to be told.
+    pub disagreed: Vec<Field>,
+    /// The partner's fields about which what we said is overtaken.
+    pub settled: Vec<Field>,
+    /// The conflicts found, decided or not.
+    pub conflicts: Vec<Conflict>,
+    /// The open conflicts that ended because both sides are equal.
+    pub superseded: Vec<i64>,
+    /// The open conflicts with new values.
+    pub reopened: Vec<(i64, Conflict)>,
     /// What cannot be done.
     pub held: Vec<Held>,
     /// What was noticed.
@@ -161,6 +185,11 @@ impl OutPlan {
             .filter(|field| old.get(field) != new.get(field))
             .map(|field| change(field, old.get(field).cloned(), new.get(field).cloned()))
             .collect();
+        for field in self.outgoing.cleared.difference(&before.cleared) {
+            if !changes.iter().any(|change| change.field == *field) {
+                changes.push(change(field, None, None));
+            }
+        }
         let was = |id: &str| before.comments.iter().find(|comment| comment.id == id);
         for comment in &self.outgoing.comments {
             match was(&comment.id) {
@@ -183,6 +212,35 @@ impl OutPlan {
 }
 
 impl InPlan {
+    /// A field changes to `value`, unless it holds it.
+    pub(super) fn set(
+        &mut self,
+        rule: &super::Rule,
+        sides: &Sides<'_>,
+        field: &str,
+        value: Option<Value>,
+    ) {
+        let from = self.value(sides, field).cloned();
+        if from != value {
+            self.changes.push(Change {
+                side: Side::Local,
+                field: field.to_owned(),
+                from,
+                to: value,
+                rule: rule.name.clone(),
+                overwrote: false,
+            });
+        }
+    }
+
+    /// The partner emptied a value that stays here.
+    pub(super) fn emptied(&mut self, remote: &str, local: &str) {
+        let text = format!(
+            "the partner emptied {remote}; {local} keeps its value (say clear = true to follow)"
+        );
+        self.findings.push(Finding::warning(super::REMOTE_EMPTIED, text));
+    }
+
     /// The local issue's value as this plan leaves it so far.
     #[must_use]
     pub fn value<'a>(&'a self, sides: &Sides<'a>, field: &str) -> Option<&'a Value> {

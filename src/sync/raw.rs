@@ -44,6 +44,12 @@ pub struct RawRule {
     pub changed: Option<String>,
     pub headline: Option<String>,
     pub text: Option<String>,
+    pub default_local: Option<String>,
+    pub default_remote: Option<String>,
+    pub conflict: Option<String>,
+    pub owner_field: Option<String>,
+    pub owner: Option<BTreeMap<String, String>>,
+    pub side_field: Option<String>,
 }
 
 impl RawRule {
@@ -81,6 +87,12 @@ impl RawRule {
             ("changed", self.changed.is_some()),
             ("headline", self.headline.is_some()),
             ("text", self.text.is_some()),
+            ("default_local", self.default_local.is_some()),
+            ("default_remote", self.default_remote.is_some()),
+            ("conflict", self.conflict.is_some()),
+            ("owner_field", self.owner_field.is_some()),
+            ("owner", self.owner.is_some()),
+            ("side_field", self.side_field.is_some()),
         ];
         all.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect()
     }
