@@ -365,12 +365,17 @@ impl Visitor for Deliver<'_> {
         Want::Enter
     }
 
-    fn tree(&mut self, _depth: usize, tree: &Tree) -> Result<()> {
+    fn tree(&mut self, tree: &Tree, cut: Option<&str>) -> Result<()> {
         let Some(root) = tree.root() else { return Ok(()) };
         let at = self.issue - 1;
         let mut findings = Vec::new();
         let entry = Entry::read(root, self.flattener.view.render, &mut findings);
-        let delivered = self.flattener.flatten(&entry, self.components, at, findings);
+        let mut delivered = self.flattener.flatten(&entry, self.components, at, findings);
+        if let Some(why) = cut {
+            let number = events::one_line(&delivered.issue.id);
+            let what = format!("{}: issue {} ({number}): {why}", delivered.document, at + 1);
+            delivered.unreadable = Some(Error::item(code::LIMIT_EXCEEDED, what));
+        }
         if self.stale.contains(&at) {
             let number = events::one_line(&delivered.issue.id);
             let text =

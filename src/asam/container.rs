@@ -230,9 +230,11 @@ impl<R: Read> Read for Bounded<'_, R> {
             io::ErrorKind::Interrupted => error,
             _ => damaged(self.name, &error),
         })?;
-        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-            damaged(self.name, &io::Error::other("it is longer than the archive says"))
-        })?;
+        if read == 0 && self.left > 0 && !into.is_empty() {
+            return Err(damaged(self.name, &"it is shorter than the archive says"));
+        }
+        self.left = (self.left.checked_sub(read as u64))
+            .ok_or_else(|| damaged(self.name, &"it is longer than the archive says"))?;
         Ok(read)
     }
 }

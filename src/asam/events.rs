@@ -28,12 +28,9 @@ pub(super) trait Visitor {
     fn root(&mut self, name: &str, attributes: &[(String, String)]) -> Result<()>;
     /// An element below the root begins; the root is depth 0.
     fn start(&mut self, depth: usize, name: &str) -> Want;
-    /// An element that was wanted is complete.
-    fn tree(&mut self, depth: usize, tree: &Tree) -> Result<()>;
+    /// An element that was wanted is complete; `cut` says why it is not, if the limits cut it.
+    fn tree(&mut self, tree: &Tree, cut: Option<&str>) -> Result<()>;
 }
-
-/// The bytes of an issue's names and texts may not be more than this many times a single text.
-const ISSUE_TEXTS: u64 = 4;
 
 /// Reads the document `source`, called `name` in errors, to its end.
 ///
@@ -57,6 +54,7 @@ pub(super) fn read(
         tree: Tree::default(),
         state: State::Prolog,
         collect: None,
+        cut: None,
         elements: 0,
         opaque: 0,
     };
@@ -113,6 +111,8 @@ struct Document<'a, V> {
     state: State,
     /// The depth of the element that is being collected.
     collect: Option<usize>,
+    /// Why the rest of that element is not kept.
+    cut: Option<String>,
     elements: u64,
     /// Depth of an element whose text is not kept, because it is a file: CONTENT.
     opaque: usize,
@@ -171,21 +171,15 @@ impl<V: Visitor> Document<'_, V> {
             self.collect = Some(depth);
             self.tree.clear();
         }
-        if self.collect.is_some() {
+        if self.is_collecting() {
             self.tree.start(canonical(name));
-            let most = self.limits.text.saturating_mul(ISSUE_TEXTS);
-            if self.tree.len() > self.limits.elements || self.tree.bytes() as u64 > most {
-                return Err(limit(format!(
-                    "one issue has more than {} elements or {most} bytes",
-                    self.limits.elements
-                )));
-            }
+            self.measure();
             if name == "CONTENT" && self.opaque == 0 {
                 self.opaque = depth;
             }
         }
         if !start.attributes_raw().trim_ascii().is_empty() {
-            let collecting = self.collect.is_some();
+            let collecting = self.is_collecting();
             self.attributes(start, &mut |tree, key, value| {
                 if collecting {
                     tree.attribute(key, value);
@@ -228,11 +222,13 @@ impl<V: Visitor> Document<'_, V> {
         if self.opaque == depth {
             self.opaque = 0;
         }
-        if let Some(from) = self.collect
-            && self.tree.end()
-        {
+        if self.is_collecting() {
+            self.tree.end();
+        }
+        if self.collect == Some(depth) {
+            while !self.tree.end() {}
             self.collect = None;
-            self.visitor.tree(from, &self.tree)?;
+            self.visitor.tree(&self.tree, self.cut.take().as_deref())?;
             self.tree.clear();
         }
         if depth == 0 {
@@ -248,10 +244,23 @@ impl<V: Visitor> Document<'_, V> {
                 false => Err(bad("text stands outside the root element")),
             };
         }
-        if self.collect.is_some() && self.opaque == 0 {
+        if self.is_collecting() && self.opaque == 0 {
             self.tree.text(text);
+            self.measure();
         }
         Ok(())
+    }
+
+    fn is_collecting(&self) -> bool {
+        self.collect.is_some() && self.cut.is_none()
+    }
+
+    /// Too much in one issue costs that issue, not the document.
+    fn measure(&mut self) {
+        let Limits { elements, issue, .. } = *self.limits;
+        if self.tree.len() > elements || self.tree.bytes() as u64 > issue {
+            self.cut = Some(format!("it has more than {elements} elements or {issue} bytes"));
+        }
     }
 
     /// The five predefined entities and character references; there is no DTD to define others.

@@ -191,8 +191,12 @@ impl Visitor for Scan<'_> {
         }
     }
 
-    fn tree(&mut self, _depth: usize, tree: &Tree) -> Result<()> {
+    fn tree(&mut self, tree: &Tree, cut: Option<&str>) -> Result<()> {
         let Some(root) = tree.root() else { return Ok(()) };
+        if let Some(why) = cut {
+            let text = format!("{} is read in part only: {why}", root.name());
+            self.note(Finding::warning(code::LIMIT_EXCEEDED, text));
+        }
         match root.name() {
             "DATE" => self.header.revisions.push(root.lead().to_owned()),
             "COMPANY-DATA" => self.company(root),

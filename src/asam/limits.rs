@@ -17,7 +17,9 @@ pub struct Limits {
     pub attributes: usize,
     /// The longest run of text or markup between two XML events, in bytes.
     pub text: u64,
-    /// The most XML elements in one issue.
+    /// The most bytes of names and texts in one issue; embedded files do not count.
+    pub issue: u64,
+    /// The most XML elements and texts in one issue.
     pub elements: usize,
     /// The most XML elements in one document.
     pub document_elements: u64,
@@ -35,7 +37,8 @@ impl Default for Limits {
             ratio: 200,
             depth: 64,
             attributes: 64,
-            text: 16 << 20,
+            text: 32 << 20,
+            issue: 16 << 20,
             elements: 200_000,
             document_elements: 20_000_000,
         }
