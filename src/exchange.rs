@@ -85,8 +85,9 @@ struct Run<'a> {
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
-    run.take_in()?;
+    // What was kept back came before what comes now.
     run.take_pending(None)?;
+    run.take_in()?;
     run.sweep(None)?;
     run.answer_all()?;
     run.expire()?;

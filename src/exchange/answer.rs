@@ -93,7 +93,7 @@ impl Run<'_> {
                 remote: link.remote.clone(),
                 key: link.key.clone(),
                 kind: EntryKind::Out,
-                changes: sent_changes(&outgoing, link.base.sent.as_ref()),
+                changes: sent_changes(&outgoing, &link.base),
             })?;
             link.base.agree(&outgoing.agreed);
             link.base.sent = Some(outgoing);
@@ -272,10 +272,10 @@ impl Run<'_> {
 }
 
 /// What an answer says that the one before did not, for the journal.
-fn sent_changes(outgoing: &Outgoing, before: Option<&Outgoing>) -> Vec<Change> {
+fn sent_changes(outgoing: &Outgoing, base: &state::Base) -> Vec<Change> {
     let nothing = Outgoing::default();
     let plan = crate::sync::OutPlan { outgoing: outgoing.clone(), ..Default::default() };
-    let mut changes = plan.changes(before.unwrap_or(&nothing));
+    let mut changes = plan.changes(base.sent.as_ref().unwrap_or(&nothing), &base.delivered);
     for change in &mut changes {
         change.side = Side::Remote;
     }

@@ -48,6 +48,7 @@ impl Import {
         };
         let partner = self.partner_of(tools, &archive)?;
         let archives = [archive];
+        run.take_pending(Some(&partner.key))?;
         let report = match run.apply(partner, &archives, &name, "") {
             Ok((issues, findings)) => {
                 let failed = issues.iter().any(|issue| issue.action == Action::Failed);
@@ -69,7 +70,6 @@ impl Import {
         };
         run.log(&report)?;
         run.report.packages.push(report);
-        run.take_pending(Some(&partner.key))?;
         run.sweep(Some(&partner.key))?;
         run.answer_by_hand(partner, &self.out)?;
         Ok(run.report)

@@ -161,9 +161,7 @@ impl Step<'_, '_> {
     fn files(&mut self, prefix: Option<&str>) {
         let Some(prefix) = prefix else { return };
         let imported = |name: &str, sha256: &str| {
-            self.sides.base.is_some_and(|base| {
-                base.files_in.values().any(|file| file.name == name && file.sha256 == sha256)
-            })
+            self.sides.base.is_some_and(|base| base.is_imported(name, sha256))
         };
         let mut files = Vec::new();
         for file in self.local.attachments.iter().filter(|file| file.name.starts_with(prefix)) {

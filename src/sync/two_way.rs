@@ -23,6 +23,8 @@ struct Field<'a> {
     agreed: Option<&'a Value>,
     /// There was an agreement at all.
     based: bool,
+    /// It was decided here, and the partner is yet to be told.
+    untold: bool,
 }
 
 impl<'a> Field<'a> {
@@ -31,7 +33,7 @@ impl<'a> Field<'a> {
         Self {
             rule,
             remote: sides.remote.fields.get(&rule.remote),
-            delivered: base.and_then(|base| base.delivered.get(&rule.remote)),
+            delivered: base.and_then(|base| base.dealt_with(&rule.remote)),
             told: base.and_then(|base| base.sent.as_ref()).and_then(|sent| {
                 match sent.fields.get(&rule.remote) {
                     None if !sent.cleared.contains(&rule.remote) => None,
@@ -41,6 +43,7 @@ impl<'a> Field<'a> {
             local: sides.local.and_then(|local| local.fields.get(&rule.local)),
             agreed: base.and_then(|base| base.local.get(&rule.local)),
             based: base.is_some_and(|base| base.two_way.contains(&rule.local)),
+            untold: base.is_some_and(|base| base.untold.contains(&rule.local)),
         }
     }
 
@@ -77,7 +80,7 @@ impl<'a> Field<'a> {
 
     /// We changed: not what was agreed, nor what the partner knows already.
     fn local_changed(&self) -> bool {
-        if self.local == self.agreed {
+        if self.local == self.agreed && !self.untold {
             return false;
         }
         match self.outward(self.local) {
@@ -102,6 +105,7 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
             let text = format!("{value:?} has no entry in the map of {}", rule.name);
             let held = Held::new(&*two_way.local, &rule.name, UNMAPPED_VALUE, text, &[&value]);
             plan.held.push(held);
+            plan.agreed.pop();
             return;
         }
     };

@@ -102,8 +102,8 @@ fn decide(
         base.agree(&[(conflict.field.clone(), decided.value.clone())]);
     } else {
         // Not agreed until it is sent: the next answer carries it.
-        base.local.set(conflict.field.clone(), None);
         base.two_way.insert(conflict.field.clone());
+        base.untold.insert(conflict.field.clone());
     }
     let record = Conflict { decision: Some(decided), ..conflict.clone() };
     context.state.update_conflict(row.id, "resolved", &record)?;
