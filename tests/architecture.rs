@@ -62,7 +62,10 @@ fn module_of(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    name == "tests" || name == "laws" || name.ends_with("_tests") || path.components().any(|part| part.as_os_str() == "tests")
+    name == "tests"
+        || name == "laws"
+        || name.ends_with("_tests")
+        || path.components().any(|part| part.as_os_str() == "tests")
 }
 
 /// The code of a file without its inline tests and comments.
