@@ -2,6 +2,9 @@
 
 mod corpus;
 mod hostile;
+mod law;
+mod oddities;
+mod versions;
 mod written;
 
 use std::io::Cursor;
