@@ -1,4 +1,5 @@
 //! Holds the documentation to the code.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -48,7 +48,7 @@ pub(super) struct App {
 
 impl App {
     /// Reads the configuration and opens what it names.
-    pub fn open(global: &Global, access: Access, actor: &str) -> Result<Self> {
+    pub(super) fn open(global: &Global, access: Access, actor: &str) -> Result<Self> {
         let path = config::locate(global.config.as_deref())?;
         let config = config::load(&path)?;
         for warning in &config.warnings {
@@ -58,7 +58,12 @@ impl App {
     }
 
     /// Opens what a configuration names.
-    pub fn with(settings: Settings, global: &Global, access: Access, actor: &str) -> Result<Self> {
+    pub(super) fn with(
+        settings: Settings,
+        global: &Global,
+        access: Access,
+        actor: &str,
+    ) -> Result<Self> {
         let disk = Disk::new(steps());
         let clock = SystemClock(global.now);
         let lock = match access {
@@ -76,7 +81,7 @@ impl App {
     }
 
     /// What a run works with.
-    pub fn tools<'a>(
+    pub(super) fn tools<'a>(
         &'a self,
         global: &Global,
         wall: &'a dyn Clock,

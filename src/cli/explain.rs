@@ -58,9 +58,9 @@ pub(super) fn run(global: &Global, issue: &str, field: Option<&str>) -> anyhow::
         }
     }
     if global.json {
-        print_json(&documents)?
+        print_json(&documents)?;
     } else {
-        print(&text)?
+        print(&text)?;
     }
     Ok(Exit::Done)
 }

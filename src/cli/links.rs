@@ -150,9 +150,9 @@ fn say(
     text: impl FnOnce() -> String,
 ) -> anyhow::Result<Exit> {
     if global.json {
-        print_json(json)?
+        print_json(json)?;
     } else {
-        print(&text())?
+        print(&text())?;
     }
     Ok(Exit::Done)
 }

@@ -19,7 +19,7 @@ pub(super) struct Bars {
 
 impl Bars {
     /// Draws only when stderr is a terminal and `wanted`.
-    pub fn new(wanted: bool) -> Self {
+    pub(super) fn new(wanted: bool) -> Self {
         Self { shown: wanted && std::io::stderr().is_terminal(), bars: RefCell::default() }
     }
 }

@@ -71,7 +71,7 @@ pub(super) struct ConflictStatus {
 
 impl Status {
     /// Looks at spool and state.
-    pub fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
+    pub(super) fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
         let found = app.spool.scan()?;
         let now = wall.now().into();
         let mut incoming = Vec::new();
@@ -146,7 +146,7 @@ impl Status {
     }
 
     /// Whether something stands that needs a person.
-    pub fn is_trouble(&self) -> bool {
+    pub(super) fn is_trouble(&self) -> bool {
         !self.corrupt.is_empty()
             || !self.deferred.is_empty()
             || !self.held.is_empty()
@@ -154,7 +154,7 @@ impl Status {
     }
 
     /// For people.
-    pub fn render(&self, style: Style) -> String {
+    pub(super) fn render(&self, style: Style) -> String {
         let mut text = String::new();
         for partner in &self.partners {
             let last = partner.last_package.as_deref().unwrap_or("never");

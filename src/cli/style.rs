@@ -23,7 +23,7 @@ pub(super) enum Tone {
 impl Style {
     /// By `--color`, `NO_COLOR` and whether the stream is a terminal.
     #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
-    pub fn new(color: Color, terminal: bool) -> Self {
+    pub(super) fn new(color: Color, terminal: bool) -> Self {
         let colored = match color {
             Color::Always => true,
             Color::Never => false,
@@ -35,12 +35,12 @@ impl Style {
     }
 
     /// Whether there are colours.
-    pub fn is_colored(self) -> bool {
+    pub(super) fn is_colored(self) -> bool {
         self.colored
     }
 
     /// The word in its tone.
-    pub fn paint(self, tone: Tone, text: &str) -> String {
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.colored {
             return text.to_owned();
         }

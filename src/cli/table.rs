@@ -7,7 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Rows of text in aligned columns. Columns in which every cell is empty are left out.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
@@ -15,18 +15,18 @@ pub struct Table {
 impl Table {
     /// A table with these column heads.
     #[must_use]
-    pub fn new(head: &[&'static str]) -> Self {
+    pub(super) fn new(head: &[&'static str]) -> Self {
         Self { head: head.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; cells are escaped to one line.
-    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub(super) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(|cell| escape(cell.as_ref()).into_owned()).collect());
     }
 
     /// Whether there is no row.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
@@ -34,7 +34,7 @@ impl Table {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(&self, out: &mut dyn Write, most: Option<usize>) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, most: Option<usize>) -> io::Result<()> {
         let cell = |row: &'_ [String], n: usize| row.get(n).map_or(0, |cell| width(cell));
         let columns: Vec<(usize, usize)> = (0..self.head.len())
             .map(|n| (n, self.rows.iter().map(|row| cell(row, n)).max().unwrap_or(0)))
@@ -70,19 +70,19 @@ impl std::fmt::Display for Table {
 
 /// How many columns a text takes: combining marks stand on the letter before.
 #[must_use]
-pub fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     text.chars().filter(|c| !is_combining_mark(*c)).count()
 }
 
 /// The text filled up with blanks.
 #[must_use]
-pub fn pad(text: &str, wide: usize) -> String {
+pub(super) fn pad(text: &str, wide: usize) -> String {
     format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
 }
 
 /// The text, or what of it fits followed by `…`.
 #[must_use]
-pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if width(text) <= most {
         return Cow::Borrowed(text);
     }
@@ -103,7 +103,7 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 /// The text in one line that no terminal or log takes for a command: control characters and
 /// those that turn the direction of writing are written as `\n`, `\t` or `\u{1b}`.
 #[must_use]
-pub fn escape(text: &str) -> Cow<'_, str> {
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -119,7 +119,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 }
 
 /// The lines of a text, each escaped.
-pub fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.lines().map(|line| escape(line.trim_end_matches('\r')))
 }
 

@@ -15,11 +15,11 @@ use crate::tracker::embedded::{Change, Embedded, Entry};
 use crate::tracker::{NewComment, TRACKER_REFUSED, Tracker, Written};
 use crate::{DISK, Error, NOT_FOUND, Result, USAGE};
 
-pub use assign::Assignment;
+pub(super) use assign::Assignment;
 
 /// The arguments of `engsync tracker`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct TrackerArgs {
+pub(super) struct TrackerArgs {
     /// Who stands in the history and as the author of comments (default: the user)
     #[arg(long, global = true, value_name = "NAME")]
     pub author: Option<String>,
@@ -30,7 +30,7 @@ pub struct TrackerArgs {
 
 /// What can be done to the embedded tracker.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum TrackerCommand {
+pub(super) enum TrackerCommand {
     /// List the issues
     List {
         /// Only those with these values; an empty value: where the field is unset
@@ -113,7 +113,7 @@ pub enum TrackerCommand {
 }
 
 /// Where the result goes, and how.
-pub struct Output<'a> {
+pub(super) struct Output<'a> {
     /// One JSON document instead of text.
     pub json: bool,
     /// Standard output.
@@ -140,7 +140,7 @@ impl Output<'_> {
 /// # Errors
 /// `Fault::Setup` when the command line cannot be meant, `Fault::Item` when the issue, comment or
 /// attachment is not there or a value is refused; then nothing was changed.
-pub fn run(
+pub(super) fn run(
     command: &TrackerCommand,
     tracker: &Embedded,
     disk: &Disk,

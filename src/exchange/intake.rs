@@ -114,7 +114,7 @@ impl Run<'_> {
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
                     let doing = self.claim(&group)?;
-                    return self.put_off(doing, None, reason, Vec::new());
+                    return self.put_off(doing, None, &reason, Vec::new());
                 }
                 let mut report = PackageReport::new(name, None, Outcome::Waiting);
                 report.text = Some(if missing.is_empty() {

@@ -82,13 +82,13 @@ impl Run<'_> {
                 if let Some(failed) = issues.iter().find(|issue| issue.action == Action::Failed) {
                     let why = failed.findings.last().map_or("", |finding| &finding.text);
                     let reason = Reason::new(ISSUE_FAILED, format!("{}: {why}", failed.remote));
-                    return self.put_off(doing, Some(&partner.key), reason, issues);
+                    return self.put_off(doing, Some(&partner.key), &reason, issues);
                 }
                 self.tools.state.see(&name, &identity, self.tools.clock.now())?;
                 self.finish(doing, &partner, Outcome::Applied, None, issues, &findings)
             }
             Err(error) if error.fault == Fault::Wait => {
-                self.put_off(doing, Some(&partner.key), Reason::of(&error), Vec::new())
+                self.put_off(doing, Some(&partner.key), &Reason::of(&error), Vec::new())
             }
             Err(error) if error.fault == Fault::Item => {
                 self.set_aside(doing, Some(&partner.key), &Reason::of(&error))
@@ -165,14 +165,14 @@ impl Run<'_> {
         &mut self,
         doing: Doing,
         partner: Option<&str>,
-        reason: Reason,
+        reason: &Reason,
         issues: Vec<IssueOutcome>,
     ) -> Result<()> {
         let name = doing.entry.name().to_string();
         let attempts = doing.attempts + 1;
-        let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(&reason);
+        let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
-        let mut reason = Reason { attempts, ..self.stamped(&reason, partner) };
+        let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
             let minutes = 1_i64 << (attempts - 1).min(6);

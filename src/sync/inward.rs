@@ -27,7 +27,7 @@ pub fn plan_in(rules: &[Rule], sides: &Sides<'_>) -> Decision<InPlan> {
             Kind::Attachments(files) => files::take(&mut step, files),
             Kind::Comments(comments) => step.comments(comments),
             _ if sides.stale => {}
-            Kind::ToLocal(to_local) => step.to_local(to_local),
+            Kind::ToLocal(to_local) => step.copy(to_local),
             Kind::FillLocal(fill) => step.fill_local(fill),
             Kind::TwoWay(rule) => two_way::inward(step.rule, rule, sides, step.plan),
             Kind::ConcatToLocal(concat) => step.concat_to_local(concat),
@@ -111,7 +111,7 @@ impl Step<'_, '_> {
         }
     }
 
-    fn to_local(&mut self, rule: &ToLocal) {
+    fn copy(&mut self, rule: &ToLocal) {
         let value = self.remote(&rule.remote);
         if value.is_empty() {
             if self.plan.create {

@@ -22,7 +22,7 @@ pub fn plan_out(rules: &[Rule], sides: &Sides<'_>) -> Decision<OutPlan> {
     for rule in frame::firing(rules, sides) {
         let mut step = Step { rule, sides, local, sent, plan: &mut plan };
         let field = match &rule.kind {
-            Kind::ToRemote(to_remote) => step.to_remote(to_remote),
+            Kind::ToRemote(to_remote) => step.copy(to_remote),
             Kind::FillRemote(fill) => step.fill_remote(fill),
             Kind::TableToRemote(table) => step.table_to_remote(table),
             Kind::Envelope(envelope) => {
@@ -71,7 +71,7 @@ impl Step<'_, '_> {
         self.plan.held.push(held);
     }
 
-    fn to_remote<'r>(&mut self, rule: &'r ToRemote) -> Option<&'r str> {
+    fn copy<'r>(&mut self, rule: &'r ToRemote) -> Option<&'r str> {
         let mut items = Vec::new();
         for item in self.local.fields.get(&rule.local).iter().flat_map(|value| value.items()) {
             let mapped = match &rule.map {
@@ -107,7 +107,7 @@ impl Step<'_, '_> {
             self.set(&rule.remote, sent);
             return Some(&rule.remote);
         }
-        self.to_remote(rule)
+        self.copy(rule)
     }
 
     fn table_to_remote<'r>(&mut self, rule: &'r TableToRemote) -> Option<&'r str> {

@@ -1,4 +1,5 @@
 //! Plans from three sides; applying them is tested over the trackers in `tests/`.
+#![allow(clippy::type_complexity, reason = "case tables")]
 
 use std::sync::Arc;
 

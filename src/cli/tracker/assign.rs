@@ -9,7 +9,7 @@ use crate::{Error, Result, USAGE};
 
 /// `FIELD=VALUE`; for lists also `FIELD+=VALUE` and `FIELD-=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     field: Field,
     operator: Operator,
     value: String,

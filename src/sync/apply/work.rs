@@ -32,7 +32,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub fn start(
+    pub(super) fn start(
         context: &'a Context<'a>,
         delivery: &'a Delivery,
         link: Option<Link>,
@@ -64,7 +64,7 @@ impl<'a> Work<'a> {
     }
 
     /// Without a delivery: for local changes and decisions.
-    pub fn look(context: &'a Context<'a>, link: Link, local: Option<Issue>) -> Result<Self> {
+    pub(super) fn look(context: &'a Context<'a>, link: Link, local: Option<Issue>) -> Result<Self> {
         let open = if link.id == 0 {
             Vec::new()
         } else {
@@ -75,7 +75,7 @@ impl<'a> Work<'a> {
         Ok(Self { context, delivery: None, link, local, outcome, open })
     }
 
-    pub fn run(&mut self) -> Result<Outcome> {
+    pub(super) fn run(&mut self) -> Result<Outcome> {
         let Some(delivery) = self.delivery else { return Ok(self.finish()) };
         if self.link.key.is_some() && self.local.is_none() {
             match self.context.policy.gone {
@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
         let mut wanted = Changes::new();
         for change in &plan.changes {
             let held = self.link.base.held.get(&inward_mark(&change.field));
-            if !held.is_some_and(|held| held.inputs == inputs_of(change.to.as_ref())) {
+            if held.is_none_or(|held| held.inputs != inputs_of(change.to.as_ref())) {
                 wanted.insert(change.field.clone(), change.to.clone());
             }
         }
@@ -316,12 +316,12 @@ impl<'a> Work<'a> {
     }
 
     /// A conflict is being decided: its field is free again.
-    pub fn forget_open(&mut self, id: i64) {
+    pub(super) fn forget_open(&mut self, id: i64) {
         self.open.retain(|open| open.id != id);
     }
 
     /// A conflict ends by itself when a person here types what the partner has.
-    pub fn close_equal(&mut self) -> Result<()> {
+    pub(super) fn close_equal(&mut self) -> Result<()> {
         let local = self.local.as_ref();
         let equal: Vec<OpenConflict> = self
             .open
@@ -342,7 +342,7 @@ impl<'a> Work<'a> {
     }
 
     /// What the partner is owed after this.
-    pub fn owe(&mut self) {
+    pub(super) fn owe(&mut self) {
         let remote = Issue {
             id: self.link.remote.clone(),
             fields: self.link.base.delivered.clone(),
@@ -380,7 +380,7 @@ impl<'a> Work<'a> {
     }
 
     /// The local issue is not there any more.
-    pub fn gone(&mut self) {
+    pub(super) fn gone(&mut self) {
         let first = self.link.state != LinkState::Gone;
         self.link.state = LinkState::Gone;
         if self.context.policy.gone != GonePolicy::Ignore && first {
@@ -408,7 +408,7 @@ impl<'a> Work<'a> {
         self.outcome.held.push(held);
     }
 
-    pub fn record(&mut self, change: Change) {
+    pub(super) fn record(&mut self, change: Change) {
         let list = match change.side {
             Side::Local => &mut self.outcome.local_changes,
             Side::Remote => &mut self.outcome.remote_changes,
@@ -419,7 +419,7 @@ impl<'a> Work<'a> {
         self.outcome.changes.push(change);
     }
 
-    pub fn finish(&self) -> Outcome {
+    pub(super) fn finish(&self) -> Outcome {
         let mut outcome = self.outcome.clone();
         let changed = !outcome.local_changes.is_empty() || !outcome.remote_changes.is_empty();
         outcome.action = match outcome.action {
@@ -447,7 +447,7 @@ impl<'a> Work<'a> {
         self.context.state.save_intent(&intent, self.context.now)
     }
 
-    pub fn save(&mut self, outcome: &Outcome, kind: EntryKind) -> Result<()> {
+    pub(super) fn save(&mut self, outcome: &Outcome, kind: EntryKind) -> Result<()> {
         let Context { state, now, package, .. } = self.context;
         if self.link.id == 0 && self.link.key.is_none() {
             return Ok(());
