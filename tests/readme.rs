@@ -105,6 +105,7 @@ fn the_sessions_are_as_printed() {
     let mut run = 0;
     let mut config = String::new();
     let mut printed = Vec::new();
+    let path = Regex::new(r"\S+/ENG\d{14}MFA\d{6}").unwrap();
     for Step { command, wanted } in &steps {
         if let Some(value) = command.strip_prefix("export ENGSYNC_CONFIG=") {
             value.clone_into(&mut config);
@@ -116,7 +117,6 @@ fn the_sessions_are_as_printed() {
             continue;
         }
         let mut arguments = arguments.to_owned();
-        let path = Regex::new(r"\S+/ENG\d{14}MFA\d{6}").unwrap();
         if let Some(found) = path.find(&arguments.clone()) {
             let path = newest(dir.path(), found.as_str());
             arguments = arguments.replace(found.as_str(), &path);

@@ -56,7 +56,7 @@ impl Run<'_> {
             Some(_) => {
                 let reason = Reason {
                     hint: Some(format!(
-                        "ask the partner which one counts; `engsync replay {name}` then `engsync release {name}` takes the new one"
+                        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
                     )),
                     ..Reason::new(
                         crate::engdat::code::IDENTITY_REUSE,
