@@ -332,3 +332,39 @@ fn the_journal_tells_packages_and_changes() {
     let at = chrono::DateTime::parse_from_rfc3339(NOW).unwrap().to_utc();
     assert!(csv.out.contains(&engsync::stamp(at)), "the clock is the one of --now");
 }
+
+#[test]
+fn any_files_make_a_package_that_reads_back_without_findings() {
+    let site = Site::new();
+    fs::write(site.path("Einspritzanlage mit einem sehr langen Namen.igs"), "S 1").unwrap();
+    fs::write(site.path("Brief.txt"), "Guten Tag").unwrap();
+    let text = "Bitte prüfen: Bohrung links 0,2 mm größer";
+    let packed = site.engsync(&[
+        "pack",
+        "--partner",
+        "oem",
+        "--json",
+        "--status",
+        "TOD:Angebot",
+        "--text",
+        text,
+        "Einspritzanlage mit einem sehr langen Namen.igs",
+        "Brief.txt",
+    ]);
+    assert_eq!(packed.code, 0, "{}", packed.err);
+    let name = packed.json()["name"].as_str().unwrap().to_owned();
+    let parts = site.list("spool/outgoing/oem");
+    assert_eq!(parts, [1, 2, 3].map(|index| format!("{name}003{index:03}")));
+    assert_eq!(fs::read(site.path("spool/outgoing/oem").join(&parts[2])).unwrap(), b"Guten Tag");
+    let shown = site.engsync(&["inspect", &format!("spool/outgoing/oem/{}", parts[0])]);
+    assert_eq!(shown.code, 0, "{}", shown.out);
+    for wanted in ["Brief.txt", ".igs", "Angebot", "Bohrung links", "no findings"] {
+        assert!(shown.out.contains(wanted), "{wanted} is not in {}", shown.out);
+    }
+    let there = site.engsync(&["pack", "--partner", "oem", "--dest", "there", "Brief.txt"]);
+    assert_eq!((there.code, site.list("there").len()), (0, 2), "{}", there.err);
+    assert_ne!(site.list("there")[0][..20], name[..], "a name is used once");
+    let wrong = site.engsync(&["pack", "--partner", "nobody", "Brief.txt"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("the configuration has oem"), "{}", wrong.err);
+}
