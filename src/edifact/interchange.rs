@@ -214,11 +214,35 @@ impl<'a> Segment<'a> {
     /// Where it is.
     #[must_use]
     pub fn place(&self) -> Place {
+        // What is no tag may be as long as the file.
+        let tag = self.tag_octets();
+        let tag = String::from_utf8_lossy(tag.get(..20).unwrap_or(tag)).into_owned();
         Place {
             byte: Some(self.byte()),
             segment: Some(self.number()),
-            tag: Some(String::from_utf8_lossy(self.tag_octets()).into_owned()),
+            tag: Some(tag),
             ..Place::default()
+        }
+    }
+
+    /// Where octet `at` of the segment is, with the element and component it is in.
+    pub(super) fn place_at(&self, at: usize) -> Place {
+        let (start, marks) = self.interchange.spans.segment(self.index);
+        let (mut element, mut component) = (1_u16, 1_u16);
+        for mark in marks.iter().take_while(|mark| mark.end() < start + at) {
+            match mark.closer() {
+                Closer::Component => component = component.saturating_add(1),
+                Closer::Repetition => component = 1,
+                Closer::Element | Closer::Terminator => {
+                    (element, component) = (element.saturating_add(1), 1);
+                }
+            }
+        }
+        Place {
+            byte: Some(self.interchange.offset_in_file(start + at)),
+            element: Some(element),
+            component: Some(component),
+            ..self.place()
         }
     }
 
