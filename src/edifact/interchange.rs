@@ -131,6 +131,17 @@ impl Interchange {
 
     /// Appends `bytes` without release characters and with blanks for line ends.
     pub(super) fn plain(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        if let (Some(release), false) = (self.syntax.service.release, self.breaks) {
+            let mut rest = bytes;
+            while let Some(at) = memchr::memchr(release, rest) {
+                let (head, tail) = rest.split_at(at);
+                out.extend_from_slice(head);
+                out.extend(tail.get(1));
+                rest = tail.get(2..).unwrap_or(&[]);
+            }
+            out.extend_from_slice(rest);
+            return;
+        }
         let mut octets = bytes.iter().copied().peekable();
         while let Some(octet) = octets.next() {
             if Some(octet) == self.syntax.service.release {
