@@ -10,7 +10,6 @@ fn changed(from: &str, to: &str) -> Vec<u8> {
     std::io::Read::read_to_string(&mut member, &mut text).unwrap();
     // Without the white space between tags, so that the cases below are short.
     let text = text.split('<').map(str::trim_end).collect::<Vec<_>>().join("<");
-    let text = text.replace("\u{feff}", "");
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1).into_bytes()
 }
