@@ -110,7 +110,7 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             let status = status::Status::read(&app, &SystemClock(None))?;
             if global.json {
                 print_json(&status)?;
-            } else {
+            } else if !global.quiet || status.is_trouble() {
                 print(&status.render(out_style(global)))?;
             }
             Ok(if *check && status.is_trouble() { Exit::Trouble } else { Exit::Done })

@@ -47,6 +47,7 @@ codes! {
     REMOTE_EMPTIED = "remote-emptied": "the partner emptied a value; the local one was kept because the rule has no clear = true";
     UNKNOWN_FIELD = "unknown-field": "a rule names a field that neither the tracker nor the partner's profile knows";
     RULE_CONFLICT = "rule-conflict": "two rules write the same field";
+    NEVER_FIRES = "never-fires": "a rule fires at no delivery";
     UNREACHABLE_ROW = "unreachable-row": "a row of a decision table never decides, because an earlier row fits whenever it does";
 }
 

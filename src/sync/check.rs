@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::conflict::Policy;
 use super::rule::{Kind, Rule};
-use super::{RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
+use super::{NEVER_FIRES, RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
 use crate::Finding;
 use crate::issue::Field;
 use crate::tracker::Schema;
@@ -35,6 +35,12 @@ pub fn rules_of<'r>(rules: &'r [Rule], field: &str) -> Vec<&'r Rule> {
 }
 
 impl Rule {
+    /// The partner's fields it reads or writes.
+    #[must_use]
+    pub fn remote_fields(&self) -> Vec<&str> {
+        remote_fields(&self.kind)
+    }
+
     /// The conflict policy, of a rule that has one.
     #[must_use]
     pub fn policy(&self) -> Option<&'static str> {
@@ -114,6 +120,13 @@ pub fn check(
         if let Some(schema) = schema {
             problems.extend(check_local(rule, schema));
         }
+        if !rule.when.update && is_outward(&rule.kind) {
+            let text = format!(
+                "{}: when = [\"create\"] never fires: what goes out is said of issues that exist",
+                rule.name
+            );
+            problems.push(Finding::warning(NEVER_FIRES, text));
+        }
         for earlier in &rules[..index] {
             if let Some(text) = clash(earlier, rule) {
                 problems.push(Finding::error(RULE_CONFLICT, text));
@@ -127,6 +140,16 @@ pub fn check(
         }
     }
     problems
+}
+
+fn is_outward(kind: &Kind) -> bool {
+    match kind {
+        Kind::Gate(gate) => gate.stops.outward && !gate.stops.inward,
+        Kind::ToRemote(_) | Kind::FillRemote(_) | Kind::Envelope(_) | Kind::TableToRemote(_) => {
+            true
+        }
+        _ => false,
+    }
 }
 
 fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
