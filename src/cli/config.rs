@@ -46,23 +46,51 @@ pub(super) fn read(path: &Path) -> Result<Config> {
         Error { code: CONFIG, ..error }
             .hint("name one with -c FILE, or make one with `engsync init`")
     })?;
-    let raw: RawConfig = toml::from_str(&text).map_err(|error| not_toml(path, &text, &error))?;
+    let (raw, problems) = parse(path, &text)?;
     let base = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut reader = Reader { path, text: &text, base, problems: Vec::new(), warnings: Vec::new() };
+    let mut reader = Reader { path, text: &text, base, problems, warnings: Vec::new() };
     let settings = reader.settings(&raw);
     let Reader { problems, warnings, .. } = reader;
     Ok(Config { settings, problems, warnings })
 }
 
-/// A TOML error with its line, and the nearest key where one is not known.
-fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let place = error.span().map(|span| line_of(text, span.start)).unwrap_or(1);
-    let message = error.message().to_owned();
-    let what = format!("{}:{place}: {message}", path.display());
-    let fault = Error::setup(CONFIG, what);
-    match nearest_key(&message) {
-        Some(key) => fault.hint(format!("did you mean `{key}`?")),
-        None => fault.hint("docs/configuration.md describes every key"),
+/// Reads TOML. Unknown keys are problems, each with its line and the nearest known key; one does
+/// not hide the next.
+fn parse(path: &Path, text: &str) -> Result<(RawConfig, Vec<String>)> {
+    let mut left = text.to_owned();
+    let mut problems = Vec::new();
+    loop {
+        let error = match toml::from_str(&left) {
+            Ok(raw) => return Ok((raw, problems)),
+            Err(error) => error,
+        };
+        let problem = place(path, text, &error);
+        let Some(span) = error.span().filter(|_| error.message().starts_with("unknown field"))
+        else {
+            if problems.is_empty() {
+                let hint = "docs/configuration.md describes every key";
+                return Err(Error::setup(CONFIG, problem).hint(hint));
+            }
+            problems.push(problem);
+            return Err(Error::setup(CONFIG, problems.join("\n")));
+        };
+        problems.push(problem);
+        // The line goes, its place stays, so that the lines of the next problems are right.
+        let start = left[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = left[span.start..].find('\n').map_or(left.len(), |at| span.start + at);
+        left.replace_range(start..end, &" ".repeat(end - start));
+    }
+}
+
+/// A TOML error in a line.
+fn place(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    let message = error.message();
+    match (message.split_once(", expected one of"), nearest_key(message)) {
+        (Some((what, _)), Some(key)) => {
+            format!("{}:{line}: {what}; did you mean `{key}`?", path.display())
+        }
+        _ => format!("{}:{line}: {message}", path.display()),
     }
 }
 
