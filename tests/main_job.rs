@@ -475,3 +475,20 @@ fn a_partners_levels_raise_and_silence_findings() {
         );
     }
 }
+
+#[test]
+fn an_issue_that_cannot_be_used_defers_its_package_and_is_news_once() {
+    let site = Site::new();
+    site.deliver(FIRST, &[defect("4711"), defect(" ")]);
+    let at = |now: &str| site.engsync(&["run", "--json", "--now", now]);
+    let first = at("2026-11-21T09:00:00Z");
+    let report = first.json();
+    assert_eq!((first.code, report["packages"][0]["reason"].as_str()), (1, Some("issue-failed")));
+    assert_eq!(action(&report, 0, 0), "created", "the other issue goes on");
+    assert_eq!(at("2026-11-21T09:00:30Z").json()["packages"], json!([]), "not before its time");
+    let again = at("2026-11-21T09:02:00Z");
+    assert_eq!(again.code, 0, "the same trouble is no news: {}", again.out);
+    assert_eq!(again.json()["packages"][0]["outcome"], "deferred");
+    assert_eq!(action(&again.json(), 0, 0), "unchanged", "what was done is not repeated");
+    assert_eq!(site.engsync(&["status", "--check"]).code, 1);
+}

@@ -17,7 +17,10 @@ pub(super) struct Detail {
 /// The report as text.
 pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = String::new();
-    for package in report.packages.iter().filter(|package| package.outcome != Outcome::Waiting) {
+    let told = |package: &&PackageReport| {
+        package.outcome != Outcome::Waiting && (!package.standing || detail.changes)
+    };
+    for package in report.packages.iter().filter(told) {
         render_package(&mut text, package, style, detail);
     }
     for sent in &report.sent {

@@ -79,16 +79,20 @@ impl Run<'_> {
             let entry = self.tools.spool.reclaim(&stored.directory)?;
             let look = self.look(entry.parts(), entry.name())?;
             let attempts = reason.attempts;
+            let before = Some(reason.clone());
             match look {
                 Look::Complete(package) => {
-                    self.process(Doing { entry, originals: Vec::new(), attempts }, &package)?;
+                    self.process(
+                        Doing { entry, originals: Vec::new(), attempts, before },
+                        &package,
+                    )?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { entry, originals: Vec::new(), attempts };
+                    let doing = Doing { entry, originals: Vec::new(), attempts, before };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -149,7 +153,7 @@ impl Run<'_> {
             }
         }
         let entry = self.tools.spool.claim(group)?;
-        Ok(Doing { entry, originals, attempts: 0 })
+        Ok(Doing { entry, originals, attempts: 0, before: None })
     }
 
     /// What the parts are: by their content, with their age only as doubt.

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::package::failure;
 use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
 use crate::asam::Archive;
 use crate::spool::Reason;
 use crate::state::PackageRow;
-use crate::sync::Action;
 use crate::{Error, Fault, Result, USAGE, stamp};
 
 /// An import by hand.
@@ -50,9 +50,11 @@ impl Import {
         let archives = [archive];
         let report = match run.apply(partner, &archives, &name, "") {
             Ok((issues, findings)) => {
-                let failed = issues.iter().any(|issue| issue.action == Action::Failed);
-                let outcome = if failed { Outcome::Deferred } else { Outcome::Applied };
-                let mut report = PackageReport::new(&name, Some(&partner.key), outcome);
+                let mut report = PackageReport::new(&name, Some(&partner.key), Outcome::Applied);
+                if let Some(reason) = failure(&issues) {
+                    report.outcome = Outcome::Deferred;
+                    report = report.because(&reason);
+                }
                 let found = archives.iter().flat_map(Archive::findings).chain(&findings);
                 report.findings = found.map(Into::into).collect();
                 report.issues = issues;

@@ -16,6 +16,8 @@ pub(super) struct Doing {
     pub originals: Vec<(String, KnownPart)>,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Why it was deferred then.
+    pub before: Option<Reason>,
 }
 
 impl Run<'_> {
@@ -79,9 +81,7 @@ impl Run<'_> {
         match self.apply(&partner, &archives, &name.to_string(), &reference) {
             Ok((issues, more)) => {
                 findings.extend(more);
-                if let Some(failed) = issues.iter().find(|issue| issue.action == Action::Failed) {
-                    let why = failed.findings.last().map_or("", |finding| &finding.text);
-                    let reason = Reason::new(ISSUE_FAILED, format!("{}: {why}", failed.remote));
+                if let Some(reason) = failure(&issues) {
                     return self.put_off(doing, Some(&partner.key), &reason, issues);
                 }
                 self.tools.state.see(&name, &identity, self.tools.clock.now())?;
@@ -172,6 +172,10 @@ impl Run<'_> {
         let attempts = doing.attempts + 1;
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
+        // The same trouble as at the last try is no news.
+        let same =
+            |before: &Reason| (&before.reason, &before.text) == (&reason.reason, &reason.text);
+        report.standing = doing.before.as_ref().is_some_and(same);
         let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
@@ -209,6 +213,14 @@ impl Run<'_> {
         })?;
         transaction.commit()
     }
+}
+
+/// Why a package is tried again: an issue of it could not be written.
+pub(super) fn failure(issues: &[IssueOutcome]) -> Option<Reason> {
+    let failed = issues.iter().find(|issue| issue.action == Action::Failed)?;
+    let why = failed.findings.last().map_or("", |finding| &finding.text);
+    let number = if failed.remote.is_empty() { "an issue" } else { &failed.remote };
+    Some(Reason::new(ISSUE_FAILED, format!("{number}: {why}")))
 }
 
 /// By its first bytes: `PK` or `<`, after blanks, a byte order mark or UTF-16's zeros.
