@@ -176,7 +176,7 @@ impl Flattener<'_> {
             ),
             _ => {
                 let category = one_line(object.category);
-                let value = match (object.label, object.revision.as_str()) {
+                let value = match (object.label, &*object.revision) {
                     (label, "") => label.to_owned(),
                     (field::ECU, revision) => revision.to_owned(),
                     (label, revision) => format!("{label} {revision}"),
