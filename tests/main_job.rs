@@ -492,3 +492,37 @@ fn an_issue_that_cannot_be_used_defers_its_package_and_is_news_once() {
     assert_eq!(action(&again.json(), 0, 0), "unchanged", "what was done is not repeated");
     assert_eq!(site.engsync(&["status", "--check"]).code, 1);
 }
+
+#[test]
+fn people_are_translated_by_the_users_file_or_held() {
+    let rule = r#"
+[[partner.oem.rule]]
+kind = "fill_local"
+local = "assignee"
+remote = "owner_id"
+users = true
+"#;
+    let site = Site::with("", &format!("{}{rule}", common::RULES));
+    let path = site.path("engsync.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(site.engsync(&["check"]).out.contains("needs users ="));
+    fs::write(
+        &path,
+        text.replace("short_name = \"MFAG\"", "short_name = \"MFAG\"\nusers = \"users.csv\""),
+    )
+    .unwrap();
+    fs::write(site.path("users.csv"), "partner id,local user\nU1,erika\n").unwrap();
+    let with_contact = |number: &str, id: &str| {
+        let contact = format!("<ISSUE-ID>{number}</ISSUE-ID><TEAM-MEMBER-REF ID-REF=\"{id}\"/>");
+        document(&defect(number)).replace(&format!("<ISSUE-ID>{number}</ISSUE-ID>"), &contact)
+    };
+    fs::write(site.path("known.xml"), with_contact("1", "U1")).unwrap();
+    assert_eq!(site.engsync(&["-z", "known.xml"]).code, 0);
+    assert_eq!(site.issue("ISS-1")["fields"]["assignee"], "erika");
+    let strange = with_contact("2", "U2").replace("ID=\"U1\"", "ID=\"U2\"");
+    fs::write(site.path("strange.xml"), strange).unwrap();
+    let ran = site.engsync(&["-z", "strange.xml", "--json"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["packages"][0]["issues"][0]["held"][0]["code"], "unmapped-user");
+    assert_eq!(site.issue("ISS-2")["fields"]["summary"], "Fensterheber klemmt", "the rest goes on");
+}

@@ -111,7 +111,10 @@ impl Flattener<'_> {
                 continue;
             }
             match self.header.team.get(info.member) {
-                Some(person) => set(field::OWNER, &person.line()),
+                Some(person) => {
+                    set(field::OWNER, &person.line());
+                    set(field::OWNER_ID, info.member);
+                }
                 None => {
                     set(field::OWNER, info.member);
                     let text =
@@ -176,7 +179,7 @@ impl Flattener<'_> {
             ),
             _ => {
                 let category = one_line(object.category);
-                let value = match (object.label, object.revision.as_str()) {
+                let value = match (object.label, &*object.revision) {
                     (label, "") => label.to_owned(),
                     (field::ECU, revision) => revision.to_owned(),
                     (label, revision) => format!("{label} {revision}"),

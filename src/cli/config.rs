@@ -9,7 +9,7 @@ use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
 use crate::asam::{self, Limits, Pudis, Render, Style};
 use crate::engdat::{self, Levels, Party, Transliterate};
 use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
-use crate::sync::{self, GonePolicy, Policy, RawRule, Rule};
+use crate::sync::{self, GonePolicy, Policy, RawRule, Rule, ValueMap};
 use crate::{CONFIG, Error, Finding, Result, Severity};
 
 /// A configuration file as far as it could be read.
@@ -226,7 +226,8 @@ impl Reader<'_> {
             ));
         }
         let document = self.document(key, raw);
-        let rules = self.rules(key, &raw.rule);
+        let users = self.users(key, raw.users.as_deref());
+        let rules = self.rules(key, &raw.rule, users.as_ref());
         let (render, pudis, style_element) = document?;
         let zone = zone.ok()?;
         let policy = Policy {
@@ -295,14 +296,32 @@ impl Reader<'_> {
         Some((render?, pudis?, element?))
     }
 
-    fn rules(&mut self, key: &str, raw: &[Spanned<RawRule>]) -> Vec<Rule> {
+    /// The partner's users and ours.
+    fn users(&mut self, key: &str, file: Option<&str>) -> Option<ValueMap> {
+        let file = file?;
+        let read = std::fs::read(self.base.join(file)).map_err(|error| error.to_string());
+        match read.and_then(|csv| ValueMap::users(&csv)) {
+            Ok(users) => Some(users),
+            Err(error) => {
+                self.problems.push(format!("[partner.{key}] users: {file}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn rules(
+        &mut self,
+        key: &str,
+        raw: &[Spanned<RawRule>],
+        users: Option<&ValueMap>,
+    ) -> Vec<Rule> {
         let base = self.base.to_owned();
         let read = move |file: &str| -> std::result::Result<Vec<u8>, String> {
             std::fs::read(base.join(file)).map_err(|error| format!("cannot read {file}: {error}"))
         };
         let mut rules = Vec::new();
         for spanned in raw {
-            match Rule::from_raw(spanned.get_ref(), &read) {
+            match Rule::with_users(spanned.get_ref(), &read, users) {
                 Ok(rule) => rules.push(rule),
                 Err(problems) => {
                     let line = line_of(self.text, spanned.span().start);

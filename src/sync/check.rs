@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::conflict::Policy;
-use super::rule::{Kind, Rule};
-use super::{NEVER_FIRES, RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
+use super::rule::{Kind, NoMatch, Rule, TableToRemote};
+use super::{NEVER_FIRES, RULE_CONFLICT, UNCOVERED, UNKNOWN_FIELD, UNREACHABLE_ROW};
 use crate::Finding;
 use crate::issue::Field;
 use crate::tracker::Schema;
@@ -159,6 +159,9 @@ fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
         let text = format!("{}: the tracker has no field {field:?}", rule.name);
         problems.push(Finding::warning(UNKNOWN_FIELD, text));
     }
+    if let Kind::TableToRemote(table) = &rule.kind {
+        problems.extend(coverage(rule, table, schema));
+    }
     let written = written_local(&rule.kind).and_then(|field| Some((field, schema.field(field)?)));
     if let Some((field, spec)) = written
         && spec.read_only
@@ -167,6 +170,33 @@ fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
         problems.push(Finding::error(RULE_CONFLICT, text));
     }
     problems
+}
+
+/// What a decision table leaves open of the values that the tracker lists; a field that must
+/// have a value is not asked for none.
+fn coverage(rule: &Rule, table: &TableToRemote, schema: &Schema) -> Vec<Problem> {
+    let specs: Vec<_> = table.locals.iter().map(|field| schema.field(field)).collect();
+    let allowed: Vec<Option<Vec<String>>> =
+        specs.into_iter().map(|spec| spec.and_then(|spec| spec.allowed)).collect();
+    if table.no_match != NoMatch::Hold || allowed.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let show = |row: Vec<String>| -> Option<String> {
+        let pairs = table.locals.iter().zip(&row).map(|(field, value)| match value.as_str() {
+            "" => format!("{field} unset"),
+            value => format!("{field} = {value}"),
+        });
+        // An embedded issue always has a status.
+        let unset_status =
+            table.locals.iter().zip(&row).any(|(f, v)| f == "status" && v.is_empty());
+        (!unset_status).then(|| pairs.collect::<Vec<_>>().join(", "))
+    };
+    let open = table.table.uncovered(&allowed, 50).into_iter().filter_map(show);
+    open.map(|row| {
+        let text = format!("{}: no row fits {row}: the field would be held", rule.name);
+        Finding::warning(UNCOVERED, text)
+    })
+    .collect()
 }
 
 /// Two rules that write one field: an error, unless both are tag rules whose prefixes do not
