@@ -110,11 +110,9 @@ impl Flattener<'_> {
             if info.member.is_empty() {
                 continue;
             }
+            set(field::OWNER_ID, info.member);
             match self.header.team.get(info.member) {
-                Some(person) => {
-                    set(field::OWNER, &person.line());
-                    set(field::OWNER_ID, info.member);
-                }
+                Some(person) => set(field::OWNER, &person.line()),
                 None => {
                     set(field::OWNER, info.member);
                     let text =

@@ -87,11 +87,16 @@ fn each_costs_its_element() {
         (date, "<DATE/>", &[], &["bad-date"]),
         (date, "<DATE>gestern</DATE>", &[], &["bad-date"]),
         // 8, 9: whose number it is.
-        (info, "<ISSUE-ID>100234", &["owner_fp", "problem_number", "!no-number"], &[incomplete]),
+        (
+            info,
+            "<ISSUE-ID>100234",
+            &["owner_fp", "owner_id", "problem_number", "!no-number"],
+            &[incomplete],
+        ),
         (
             info,
             "<COMPANY-DATA-REF/><ISSUE-ID>100234",
-            &["owner_fp", "problem_number", "!no-number"],
+            &["owner_fp", "owner_id", "problem_number", "!no-number"],
             &[incomplete],
         ),
         ("<ISSUE-ID>100234</ISSUE-ID>", "", &["problem_number", "!no-number"], &[]),
