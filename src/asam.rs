@@ -16,6 +16,7 @@ mod content;
 mod embedded;
 mod events;
 mod explain;
+mod fields;
 mod flat;
 mod header;
 mod limits;
@@ -36,6 +37,7 @@ pub use explain::{
     ExplainedAttachment, ExplainedCompany, ExplainedDocument, ExplainedFile, ExplainedIssue,
     Explanation, explain,
 };
+pub use fields::is_known_field;
 pub use limits::Limits;
 pub use pack::pack;
 pub use profile::Profile;

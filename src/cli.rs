@@ -1,5 +1,330 @@
-//! TBD
-/// TBD
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! Arguments, configuration, messages, exit codes; the only module that reads the clock or the
+//! environment, or prints.
+
+mod app;
+mod args;
+mod check;
+mod config;
+mod conflicts;
+mod explain;
+mod init;
+mod inspect;
+mod links;
+mod log;
+mod nearest;
+mod pack;
+mod progress;
+mod raw;
+mod report;
+mod status;
+mod style;
+mod table;
+mod tracker;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+
+use app::{Access, App, SystemClock};
+use args::{Cli, Command, Global, LogFormat};
+use style::{Style, Tone};
+
+use crate::disk::Disk;
+use crate::exchange::{self, Import, Report};
+use crate::{Error, Fault, Finding};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Something needs a person.
+    Trouble,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli.global);
+    match dispatch(&cli) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Trouble) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            show_error(&error, &cli.global);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match (&cli.command, &cli.import.zip) {
+        (None, Some(zip)) => import(cli, zip),
+        (Some(_), Some(_)) => {
+            let error = Error::setup(crate::USAGE, "-z takes no command");
+            Err(error.hint("engsync -z FILE.zip [-o OUT.zip] [--partner NAME]").into())
+        }
+        (None, None) => {
+            Cli::command().print_help()?;
+            let error = Error::setup(crate::USAGE, "there is no command");
+            Err(error.hint("`engsync run -c FILE` takes in what is in the spool").into())
+        }
+        (Some(command), None) => command_of(command, global),
+    }
+}
+
+fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init { dir } => {
+            let dir = dir.as_deref().unwrap_or(Path::new("."));
+            let path = init::run(dir, &Disk::default())?;
+            if global.json {
+                print_json(&json!({ "created": path }))?;
+            } else {
+                let next = format!(
+                    "wrote {} and the spool beside it\nnext: edit it, then `engsync check -c {}`\n",
+                    path.display(),
+                    path.display()
+                );
+                print(&next)?;
+            }
+            Ok(Exit::Done)
+        }
+        Command::Run => {
+            let app = App::open(global, access(global), "engsync")?;
+            let bars = progress::Bars::new(!global.quiet && !global.json);
+            let wall = SystemClock(None);
+            let report = exchange::run(&app.tools(global, &wall, &bars))?;
+            show_report(&report, global)
+        }
+        Command::Pack(args) => pack::run(args, global),
+        Command::Inspect { paths } => inspect::run(paths, global),
+        Command::Check => check::run(global),
+        Command::Status { check } => {
+            let app = App::open(global, Access::Overlay, "engsync")?;
+            let status = status::Status::read(&app, &SystemClock(None))?;
+            if global.json {
+                print_json(&status)?;
+            } else if !global.quiet || status.is_trouble() {
+                print(&status.render(out_style(global)))?;
+            }
+            Ok(if *check && status.is_trouble() { Exit::Trouble } else { Exit::Done })
+        }
+        Command::Log { partner, issue, csv } => {
+            let app = App::open(global, Access::Overlay, "engsync")?;
+            let lines = log::read(&app.state, partner.as_deref(), issue.as_deref())?;
+            match csv {
+                Some(path) if path == Path::new("-") => print_bytes(&log::csv(&lines)?)?,
+                Some(path) => app.disk.replace(path, &log::csv(&lines)?)?,
+                None if global.json => print_json(&lines)?,
+                None => print(&log::render(&lines, out_style(global)))?,
+            }
+            Ok(Exit::Done)
+        }
+        Command::Release { name } => {
+            let app = App::open(global, Access::Writer, "engsync")?;
+            let from = app.spool.release(name)?;
+            if let Ok(package) = name.chars().take(20).collect::<String>().parse() {
+                app.state.forget_parts(&package)?;
+            }
+            if global.json {
+                print_json(&json!({ "released": name, "from": from }))?;
+            } else {
+                print(&format!("{name}: from {from}/ back to incoming/; the next run takes it\n"))?;
+            }
+            Ok(Exit::Done)
+        }
+        Command::Retry { issue } => links::retry(global, issue),
+        Command::Link { partner, remote, key } => links::link(global, partner, remote, key),
+        Command::Unlink { partner, remote } => links::unlink(global, partner, remote),
+        Command::Explain { issue, field } => explain::run(global, issue, field.as_deref()),
+        Command::Conflicts { command } => conflicts::run(command.as_ref(), global),
+        Command::Schema => check::schema(global),
+        Command::Tracker(command) => tracker_command(command, global),
+        Command::Completions { shell } => {
+            let mut bytes = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "engsync", &mut bytes);
+            print_bytes(&bytes)?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut bytes = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+            print_bytes(&bytes)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn access(global: &Global) -> Access {
+    if global.dry_run { Access::Overlay } else { Access::Writer }
+}
+
+fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    let app = App::open(global, access(global), "engsync")?;
+    let out = cli.import.out.clone().unwrap_or_else(|| Import::default_out(zip));
+    let import =
+        Import { file: zip.to_owned(), out: absolute(&out)?, partner: cli.import.partner.clone() };
+    let bars = progress::Bars::new(!global.quiet && !global.json);
+    let wall = SystemClock(None);
+    let report = import.run(&app.tools(global, &wall, &bars))?;
+    if report.sent.is_empty() && out.exists() && !global.dry_run && !global.no_remote {
+        tracing::warn!("nothing to answer; {} is from an earlier run", out.display());
+    }
+    show_report(&report, global)
+}
+
+/// A frozen answer may be written by a later run from elsewhere.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io("find", path, error).into())
+}
+
+fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Result<Exit> {
+    let actor = args.author.clone().unwrap_or_else(user);
+    let app = App::open(global, Access::Beside, &actor)?;
+    let width = terminal_width();
+    let mut stdout = std::io::stdout().lock();
+    let mut output = tracker::Output { json: global.json, out: &mut stdout, width };
+    match tracker::run(&args.command, &app.tracker, &app.disk, &mut output) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) if error.fault == Fault::Item => {
+            show_error(&error.into(), global);
+            Ok(Exit::Trouble)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The columns of the terminal on stdout, if it is one.
+fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
+/// Who works here, for the history of the embedded tracker.
+#[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
+fn user() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn show_report(report: &Report, global: &Global) -> anyhow::Result<Exit> {
+    if global.json {
+        print_json(report)?;
+    } else if !global.quiet || report.is_trouble() {
+        let detail = report::Detail { changes: global.dry_run || global.verbose > 0 };
+        print(&report::render(report, out_style(global), detail))?;
+    }
+    Ok(if report.is_trouble() { Exit::Trouble } else { Exit::Done })
+}
+
+fn out_style(global: &Global) -> Style {
+    Style::new(global.color, std::io::stdout().is_terminal())
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes)?;
+    Ok(stdout.flush()?)
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// `engsync … | head` is no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn start_log(global: &Global) {
+    use tracing::level_filters::LevelFilter;
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match global.log_format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let colored = Style::new(global.color, std::io::stderr().is_terminal()).is_colored();
+            log.with_ansi(colored).with_target(false).without_time().init();
+        }
+    }
+}
+
+fn show_error(error: &anyhow::Error, global: &Global) {
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Error>()?.hint.clone());
+    let message = error.to_string();
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    if global.json {
+        let document = json!({ "error": { "message": message, "causes": causes, "hint": hint } });
+        let _ = print_json(&document);
+    }
+    if global.log_format == LogFormat::Json {
+        tracing::error!(causes = causes.join(": "), hint, "{message}");
+        return;
+    }
+    let style = Style::new(global.color, std::io::stderr().is_terminal());
+    let mut text = format!("{} {message}\n", style.paint(Tone::Bad, "error:"));
+    for cause in &causes {
+        text.push_str(&format!("  {} {cause}\n", style.paint(Tone::Quiet, "caused by:")));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!("{} {hint}\n", style.paint(Tone::News, "hint:")));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// A finding as data.
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    let place = &finding.place;
+    json!({
+        "severity": finding.severity,
+        "code": finding.code.as_str(),
+        "text": finding.text,
+        "byte": place.byte,
+        "segment": place.segment,
+        "tag": place.tag,
+        "element": place.element,
+        "component": place.component,
+        "path": place.path,
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "contrl": finding.contrl,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

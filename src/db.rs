@@ -44,7 +44,7 @@ impl Db {
     /// When it cannot be opened, is damaged, or was made by a newer engsync.
     pub fn open(path: &Path, schemas: &[Schema], steps: &Steps) -> Result<Self> {
         let wrap = |error| fault("open", path, error);
-        let mut connection = Connection::open(path).map_err(wrap)?;
+        let connection = Connection::open(path).map_err(wrap)?;
         connection.busy_timeout(Duration::from_secs(30)).map_err(wrap)?;
         connection
             .execute_batch(
@@ -52,9 +52,9 @@ impl Db {
                  PRAGMA trusted_schema = OFF;",
             )
             .map_err(wrap)?;
-        connection.set_prepared_statement_cache_capacity(128);
         #[cfg(debug_assertions)]
-        {
+        let connection = {
+            let mut connection = connection;
             // SQLite calls this inside the commit, before the commit record is written.
             let steps = steps.clone();
             let inside = move || {
@@ -62,7 +62,8 @@ impl Db {
                 false
             };
             connection.commit_hook(Some(inside)).map_err(wrap)?;
-        }
+            connection
+        };
         let db = Self::wrap(connection, path, steps);
         db.migrate(schemas)?;
         Ok(db)
@@ -90,6 +91,7 @@ impl Db {
     }
 
     fn wrap(connection: Connection, path: &Path, steps: &Steps) -> Self {
+        connection.set_prepared_statement_cache_capacity(128);
         Self {
             connection: Rc::new(connection),
             path: Rc::new(path.to_owned()),

@@ -1,1 +1,143 @@
-//! TBD
+//! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
+//! by hand are callers of the same few functions.
+
+mod answer;
+mod intake;
+mod issues;
+mod manual;
+mod pack;
+mod package;
+mod pending;
+mod report;
+mod settings;
+
+pub use manual::Import;
+pub use pack::Parcel;
+pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+
+use crate::disk::Disk;
+use crate::spool::Spool;
+use crate::state::State;
+use crate::sync::Context;
+use crate::tracker::{Schema, Tracker};
+use crate::{Clock, Result, codes};
+
+codes! {
+    ROUTING_MISMATCH = "routing-mismatch": "no partner has this pair of routing codes";
+    UNKNOWN_PARTNER = "unknown-partner": "the document's companies match none of the partners, or more than one";
+    ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
+    NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
+    ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+}
+
+/// Shows how far long work is.
+pub trait Progress {
+    /// Work on `what` begins: `total` steps.
+    fn begin(&self, what: &str, total: u64);
+    /// A step is done.
+    fn step(&self);
+    /// The work is done.
+    fn end(&self);
+}
+
+/// What a run works with.
+pub struct Tools<'a> {
+    /// The configuration.
+    pub settings: &'a Settings,
+    /// What was agreed, seen and owed.
+    pub state: &'a State,
+    /// The local tracker.
+    pub tracker: &'a dyn Tracker,
+    /// The spool.
+    pub spool: &'a Spool,
+    /// The file system.
+    pub disk: &'a Disk,
+    /// The time of stamps and schedules.
+    pub clock: &'a dyn Clock,
+    /// The system's time, for the ages of files.
+    pub wall: &'a dyn Clock,
+    /// Shows how far long work is.
+    pub progress: &'a dyn Progress,
+    /// What not to do.
+    pub options: Options,
+}
+
+/// What a run leaves undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Everything is planned over copies in memory; nothing is touched.
+    pub dry_run: bool,
+    /// Nothing is frozen, published or delivered; what is owed stays owed.
+    pub no_remote: bool,
+}
+
+/// A run under way.
+struct Run<'a> {
+    tools: &'a Tools<'a>,
+    schema: Schema,
+    report: Report,
+}
+
+/// One pass: takes in every complete package, looks for local changes, publishes answers.
+///
+/// # Errors
+/// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
+/// the next run goes on from there.
+pub fn run(tools: &Tools<'_>) -> Result<Report> {
+    let mut run = Run::start(tools)?;
+    run.recover()?;
+    run.take_in()?;
+    run.take_pending()?;
+    run.sweep(None)?;
+    run.answer_all()?;
+    run.expire()?;
+    Ok(run.report)
+}
+
+impl<'a> Run<'a> {
+    fn start(tools: &'a Tools<'a>) -> Result<Self> {
+        let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
+        Ok(Self { tools, schema: tools.tracker.schema()?, report })
+    }
+
+    /// Finishes what an interrupted run left.
+    fn recover(&mut self) -> Result<()> {
+        if self.tools.options.dry_run {
+            return Ok(());
+        }
+        self.tools.spool.create()?;
+        self.tools.spool.recover()?;
+        self.tools.state.sweep(self.tools.disk)?;
+        if self.tools.options.no_remote {
+            return Ok(());
+        }
+        self.publish_frozen()
+    }
+
+    fn context<'b>(&'b self, partner: &'b Partner, package: Option<&'b str>) -> Context<'b> {
+        Context {
+            policy: &partner.policy,
+            state: self.tools.state,
+            tracker: self.tools.tracker,
+            schema: &self.schema,
+            package,
+            now: self.tools.clock.now(),
+        }
+    }
+
+    /// Removes what was kept long enough.
+    fn expire(&self) -> Result<()> {
+        if self.tools.options.dry_run {
+            return Ok(());
+        }
+        self.expire_pending()?;
+        let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
+        self.tools.spool.expire(limit)?;
+        for name in self.tools.state.answers_before(limit)? {
+            self.tools.state.remove_answer(&name)?;
+            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&name))?;
+        }
+        Ok(())
+    }
+}

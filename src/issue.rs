@@ -6,10 +6,15 @@
 mod attachment;
 mod value;
 
-pub use attachment::{Attachment, Content, Digest, Hasher, clean_name};
+pub use crate::{Digest, Hasher};
+pub use attachment::{Attachment, Content, clean_name};
 pub use value::{Field, Record, Value};
 
-use crate::Timestamp;
+use crate::{Timestamp, codes};
+
+codes! {
+    ATTACHMENT_MISSING = "attachment-missing": "a file is named but its content did not come with it";
+}
 
 /// Who wrote something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,7 +26,7 @@ pub struct Person {
 }
 
 /// A comment (MSR-ISSUE: annotation).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Comment {
     /// The tracker's or document's id; empty where there is none.
     pub id: String,

@@ -39,6 +39,6 @@ mod words;
 
 pub(crate) use words::codes;
 pub use words::{
-    CODES, CONFIG, Clock, Code, DATABASE, DISK, Error, Fault, Finding, LOCKED, NOT_FOUND, Place,
-    Result, Severity, Timestamp, USAGE,
+    CODES, CONFIG, Clock, Code, DATABASE, DISK, Digest, Error, Fault, Finding, Hasher, LOCKED,
+    NOT_FOUND, Place, Result, Severity, Timestamp, USAGE, stamp,
 };

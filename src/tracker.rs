@@ -3,6 +3,10 @@
 //! A tracker is the supplier's issue tracker: the embedded one, or an adapter to another. The
 //! contract is object-safe and synchronous; parallelism lives inside adapters.
 
+#[doc(hidden)]
+pub mod double;
+pub mod embedded;
+
 use std::collections::BTreeMap;
 
 use crate::issue::{Attachment, Field, Issue, Person, Value};
@@ -128,7 +132,7 @@ pub trait Tracker {
     /// As the trait says.
     fn find(&self, marker: &Marker) -> Result<Vec<String>>;
 
-    /// Makes an issue that carries `marker`. Read-only and refused fields are reported, the
+    /// Makes an issue that carries `marker`; an empty one is none. Read-only and refused fields are reported, the
     /// others written.
     ///
     /// # Errors
@@ -153,7 +157,8 @@ pub trait Tracker {
     /// Replaces the text of a comment.
     ///
     /// # Errors
-    /// As the trait says.
+    /// As the trait says; `Fault::Item` with [`crate::NOT_FOUND`] when the issue has no such
+    /// comment (any more).
     fn edit_comment(&self, key: &str, id: &str, text: &str) -> Result<()>;
 
     /// Removes a comment; one that is gone is fine.

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
+mod digest;
+
+pub use digest::{Digest, Hasher};
+
 /// An instant; zones exist only where a partner's format or a person needs them.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
@@ -25,7 +29,7 @@ pub enum Fault {
 pub struct Code(&'static str);
 
 impl Code {
-    /// Only [`codes!`] calls this, so that every word stands in a module's table.
+    /// Only the macro `codes!` calls this, so that every word stands in a module's table.
     #[must_use]
     pub const fn new(word: &'static str) -> Self {
         Self(word)
@@ -224,4 +228,10 @@ impl Error {
 pub trait Clock {
     /// The time for stamps and schedules.
     fn now(&self) -> Timestamp;
+}
+
+/// A time as reports and the journal write it: RFC 3339, UTC, whole seconds.
+#[must_use]
+pub fn stamp(time: Timestamp) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

@@ -1,6 +1,7 @@
 //! The stable words of this module.
 
 use crate::codes;
+pub use crate::issue::ATTACHMENT_MISSING;
 
 codes! {
     BAD_ZIP = "bad-zip": "the file is neither a readable ZIP archive nor an XML document, or it ends too early";
@@ -19,7 +20,6 @@ codes! {
     ELEMENT_INCOMPLETE = "element-incomplete": "an element lacks what makes it usable and is left out";
     UNKNOWN_ELEMENT = "unknown-element": "an element the profile does not know; kept by its path";
     UNKNOWN_MEMBER_REF = "unknown-member-ref": "a reference to a team member the document does not have; its id is used";
-    ATTACHMENT_MISSING = "attachment-missing": "a file is named but did not come in the archive";
     ATTACHMENT_NAME = "attachment-name": "a file was found by a tolerant comparison of names";
     ATTACHMENT_REFUSED = "attachment-refused": "the content of an archive member is not used";
     DUPLICATE_MEMBER = "duplicate-member": "the archive has two members of the same name; none of them is used";

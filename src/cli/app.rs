@@ -1,0 +1,185 @@
+//! What the commands work with: configuration, lock, database, tracker, spool.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::args::Global;
+use super::config;
+use crate::db::Db;
+use crate::disk::{Disk, Lock, Steps};
+use crate::exchange::{Options, Progress, Settings, Tools, TrackerSettings};
+use crate::spool::{Mode, Spool};
+use crate::state::{self, State};
+use crate::tracker::embedded::{self, Embedded};
+use crate::{Clock, Error, LOCKED, Result, Timestamp};
+
+/// The real clock; `--now` makes it stand still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SystemClock(pub Option<Timestamp>);
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        self.0.unwrap_or_else(chrono::Utc::now)
+    }
+}
+
+/// How the databases are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// As the one writer: the lock is taken.
+    Writer,
+    /// Beside a writer: for people's commands; the database's own locking is enough.
+    Beside,
+    /// Over copies in memory: nothing is touched.
+    Overlay,
+}
+
+/// Everything a command works with.
+pub(super) struct App {
+    pub settings: Settings,
+    pub disk: Disk,
+    pub state: State,
+    pub tracker: Embedded,
+    pub spool: Spool,
+    pub clock: SystemClock,
+    _lock: Option<Lock>,
+}
+
+impl App {
+    /// Reads the configuration and opens what it names.
+    pub(super) fn open(global: &Global, access: Access, actor: &str) -> Result<Self> {
+        let path = config::locate(global.config.as_deref())?;
+        let config = config::load(&path)?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        Self::with(config.settings, global, access, actor)
+    }
+
+    /// Opens what a configuration names.
+    pub(super) fn with(
+        settings: Settings,
+        global: &Global,
+        access: Access,
+        actor: &str,
+    ) -> Result<Self> {
+        let disk = Disk::new(steps());
+        let clock = SystemClock(global.now);
+        let lock = match access {
+            Access::Writer => Some(lock(&disk, &settings.state)?),
+            _ => None,
+        };
+        let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
+        let mode = match access {
+            Access::Overlay => Mode::Look,
+            _ if settings.spool.keep_incoming => Mode::Keep,
+            _ => Mode::Move,
+        };
+        let spool = Spool::new(&settings.spool.dir, disk.clone(), mode);
+        Ok(Self { settings, disk, state, tracker, spool, clock, _lock: lock })
+    }
+
+    /// What a run works with.
+    pub(super) fn tools<'a>(
+        &'a self,
+        global: &Global,
+        wall: &'a dyn Clock,
+        progress: &'a dyn Progress,
+    ) -> Tools<'a> {
+        Tools {
+            settings: &self.settings,
+            state: &self.state,
+            tracker: &self.tracker,
+            spool: &self.spool,
+            disk: &self.disk,
+            clock: &self.clock,
+            wall,
+            progress,
+            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+        }
+    }
+}
+
+fn open_databases(
+    settings: &Settings,
+    disk: &Disk,
+    access: Access,
+    clock: SystemClock,
+    actor: &str,
+) -> Result<(State, Embedded)> {
+    let TrackerSettings::Embedded { path, key_prefix, values } = &settings.tracker;
+    let open = |path: &Path, schemas: &[crate::db::Schema]| -> Result<Db> {
+        if access == Access::Overlay {
+            return Db::overlay(path, schemas);
+        }
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            disk.make_dirs(dir)?;
+        }
+        Db::open(path, schemas, disk.steps())
+    };
+    let (state, db, shares_state) = match path {
+        None => {
+            let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
+            (db.clone(), db, true)
+        }
+        Some(path) => {
+            (open(&settings.state, &[state::SCHEMA])?, open(path, &[embedded::SCHEMA])?, false)
+        }
+    };
+    let mut fields: Vec<String> = settings
+        .partners
+        .iter()
+        .flat_map(|partner| crate::sync::local_fields(&partner.policy.rules))
+        .collect();
+    fields.sort();
+    fields.dedup();
+    let options = embedded::Options {
+        key_prefix: key_prefix.clone(),
+        values: values.clone(),
+        actor: actor.to_owned(),
+        fields,
+        shares_state,
+        files: embedded::files_beside(db.path()),
+    };
+    let clock: Rc<dyn Clock> = Rc::new(clock);
+    let tracker = if access == Access::Overlay {
+        Embedded::overlay(db, disk.clone(), options, clock)?
+    } else {
+        Embedded::new(db, disk.clone(), options, clock)?
+    };
+    Ok((State::new(state), tracker))
+}
+
+/// Takes the lock beside the state; the kernel releases it when the process ends.
+fn lock(disk: &Disk, state: &Path) -> Result<Lock> {
+    if let Some(dir) = state.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        disk.make_dirs(dir)?;
+    }
+    let mut path = state.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let holder = format!("process {}", std::process::id());
+    disk.lock(&path, &holder)?.ok_or_else(|| {
+        let holder = std::fs::read_to_string(&path).unwrap_or_default();
+        let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+        Error::setup(LOCKED, format!("{holder} works on this spool ({})", path.display()))
+            .hint("wait until it is done; the lock ends with the process, never remove it by hand")
+    })
+}
+
+#[cfg(not(debug_assertions))]
+fn steps() -> Steps {
+    Steps::none()
+}
+
+/// Debug builds can die before the n-th durable step, for the kill tests.
+#[cfg(debug_assertions)]
+#[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
+fn steps() -> Steps {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
+        (None, None) => Steps::none(),
+        (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+    }
+}

@@ -1,0 +1,178 @@
+//! `check` and `schema`: everything that can be known to be wrong before a run.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::app::{Access, App, SystemClock};
+use super::args::Global;
+use super::style::{Tone, plain};
+use super::table::Table;
+use super::{Exit, config, out_style, print, print_json};
+use crate::engdat::{self, FileEntry};
+use crate::exchange::Settings;
+use crate::spool::DIRECTORIES;
+use crate::tracker::{Schema, Tracker};
+use crate::{Clock, Error, Fault, Severity, sync};
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Found {
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Checks the configuration and what it names; lists every problem.
+pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+    let path = config::locate(global.config.as_deref())?;
+    if !path.exists() {
+        config::read(&path)?;
+    }
+    let mut found = Found::default();
+    match config::read(&path) {
+        Ok(config) => {
+            found.problems.extend(config.problems);
+            found.warnings.extend(config.warnings);
+            spool(&config.settings, &mut found);
+            descriptions(&config.settings, &SystemClock(global.now), &mut found);
+            tracker(&config.settings, global, &mut found);
+        }
+        Err(error) if error.source.is_some() => return Err(error.into()),
+        Err(error) => {
+            let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            found.problems.push(format!("{}{hint}", error.what));
+        }
+    }
+    if global.json {
+        print_json(&json!({
+            "config": path, "problems": found.problems, "warnings": found.warnings,
+        }))?;
+    } else {
+        let style = out_style(global);
+        let mut text = String::new();
+        for problem in &found.problems {
+            text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
+        }
+        for warning in &found.warnings {
+            text.push_str(&format!(
+                "{} {}\n",
+                style.paint(Tone::Trouble, "warning:"),
+                plain(warning)
+            ));
+        }
+        if found.problems.is_empty() {
+            text.push_str(&format!("{}: no problems\n", path.display()));
+        }
+        print(&text)?;
+    }
+    Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Trouble })
+}
+
+/// The parties of each partner must make a description that our own reader has nothing against.
+fn descriptions(settings: &Settings, clock: &dyn Clock, found: &mut Found) {
+    for partner in &settings.partners {
+        let issued = clock.now().with_timezone(&partner.zone).naive_local();
+        let name = engdat::next_name(issued, None, &partner.name_tail);
+        let files = [FileEntry::archive(&partner.format)];
+        let mut message = engdat::compose(&name, issued, &partner.own, &partner.peer, &files);
+        message.version.clone_from(&partner.version);
+        if let Err(findings) = engdat::write_with(&message, partner.transliterate) {
+            found.problems.extend(
+                findings.iter().map(|f| format!("[partner.{}.engdat] {}", partner.key, f.text)),
+            );
+        }
+    }
+}
+
+/// The spool's directories: there, and writable.
+fn spool(settings: &Settings, found: &mut Found) {
+    let root = &settings.spool.dir;
+    if !root.is_dir() {
+        found
+            .problems
+            .push(format!("the spool {} is not there; `engsync run` makes it", root.display()));
+        return;
+    }
+    for state in DIRECTORIES {
+        let dir = root.join(state);
+        if dir.exists() && !is_writable(&dir) {
+            found.problems.push(format!("{} is not writable for us", dir.display()));
+        }
+    }
+    let state = settings.state.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let state = state.unwrap_or(Path::new("."));
+    if state.is_dir() && !is_writable(state) {
+        found.problems.push(format!("{} (of the state) is not writable for us", state.display()));
+    }
+}
+
+fn is_writable(dir: &Path) -> bool {
+    use rustix::fs::{Access as Ask, access};
+    dir.is_dir() && access(dir, Ask::READ_OK | Ask::WRITE_OK | Ask::EXEC_OK).is_ok()
+}
+
+/// The tracker's fields against the rules.
+fn tracker(settings: &Settings, global: &Global, found: &mut Found) {
+    let opened = App::with(settings.clone(), global, Access::Overlay, "engsync");
+    let schema = opened.and_then(|app| app.tracker.schema());
+    match schema {
+        Err(error) => found.problems.push(error.line()),
+        Ok(schema) => {
+            for partner in &settings.partners {
+                let known = crate::asam::is_known_field;
+                for problem in sync::check(&partner.policy.rules, Some(&schema), &known) {
+                    let text = format!("partner {}: {}", partner.key, problem.text);
+                    let list = match problem.severity {
+                        Severity::Error => &mut found.problems,
+                        Severity::Warning => &mut found.warnings,
+                    };
+                    if !list.contains(&text) {
+                        list.push(text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Prints what a rule author needs to know of the tracker.
+pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
+    let app = App::open(global, Access::Overlay, "engsync")?;
+    let schema = app.tracker.schema().map_err(|error| match error.fault {
+        Fault::Setup => error,
+        _ => Error { fault: Fault::Setup, ..error },
+    })?;
+    if global.json {
+        print_json(&schema_json(&schema))?;
+        return Ok(Exit::Done);
+    }
+    let rows = schema.fields.iter().map(|(name, spec)| {
+        let kind = if spec.list { "list" } else { "text" };
+        let note = match (spec.read_only, spec.required) {
+            (true, _) => "set by the tracker",
+            (false, true) => "required",
+            (false, false) => "",
+        };
+        let allowed = spec.allowed.as_ref().map(|values| values.join(", ")).unwrap_or_default();
+        vec![name.clone(), kind.to_owned(), note.to_owned(), allowed]
+    });
+    let mut table = Table::new(&["field", "type", "note", "allowed"]);
+    rows.for_each(|row| table.row(row));
+    let mut text = table.to_string();
+    if schema.open {
+        text.push_str("any further field that a rule names is a text\n");
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn schema_json(schema: &Schema) -> serde_json::Value {
+    let fields = schema.fields.iter().map(|(name, spec)| {
+        let kind = if spec.list { "list" } else { "text" };
+        json!({
+            "name": name, "type": kind, "read_only": spec.read_only,
+            "required": spec.required, "allowed": spec.allowed,
+        })
+    });
+    json!({ "fields": fields.collect::<Vec<_>>(), "open": schema.open })
+}

@@ -1,0 +1,204 @@
+//! The configuration file as it stands: every key, not yet checked. Held to
+//! `docs/configuration.md` by a test.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::sync::RawRule;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub company: RawCompany,
+    #[serde(default)]
+    pub spool: RawSpool,
+    #[serde(default)]
+    pub state: RawState,
+    #[serde(default)]
+    pub tracker: RawTracker,
+    #[serde(default)]
+    pub limits: RawLimits,
+    #[serde(default)]
+    pub partner: BTreeMap<String, RawPartner>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCompany {
+    pub name: String,
+    pub short_name: String,
+    #[serde(default = "main")]
+    pub installation: String,
+}
+
+fn main() -> String {
+    "main".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSpool {
+    pub dir: PathBuf,
+    pub settle_seconds: u64,
+    pub scan_seconds: u64,
+    pub wait_hours: u64,
+    pub retention_days: u32,
+    pub keep_incoming: bool,
+}
+
+impl Default for RawSpool {
+    fn default() -> Self {
+        Self {
+            dir: "spool".into(),
+            settle_seconds: 30,
+            scan_seconds: 60,
+            wait_hours: 24,
+            retention_days: 30,
+            keep_incoming: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawState {
+    pub path: PathBuf,
+}
+
+impl Default for RawState {
+    fn default() -> Self {
+        Self { path: "engsync.db".into() }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTracker {
+    pub kind: String,
+    pub path: Option<PathBuf>,
+    pub key_prefix: String,
+    pub values: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for RawTracker {
+    fn default() -> Self {
+        Self {
+            kind: "embedded".to_owned(),
+            path: None,
+            key_prefix: "ISS".to_owned(),
+            values: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub entry_mib: u64,
+    pub total_mib: u64,
+    pub entries: usize,
+    pub ratio: u64,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self { entry_mib: 64, total_mib: 512, entries: 10_000, ratio: 200 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPartner {
+    #[serde(default = "pfiff")]
+    pub profile: String,
+    pub name: String,
+    pub short_name: String,
+    #[serde(default = "berlin")]
+    pub time_zone: String,
+    #[serde(default = "changed")]
+    pub answer: String,
+    #[serde(default = "hold")]
+    pub gone: String,
+    pub engdat: RawEngdat,
+    #[serde(default)]
+    pub document: RawDocument,
+    #[serde(default)]
+    pub rule: Vec<Spanned<RawRule>>,
+}
+
+fn pfiff() -> String {
+    "pfiff".to_owned()
+}
+
+fn berlin() -> String {
+    "Europe/Berlin".to_owned()
+}
+
+fn changed() -> String {
+    "changed".to_owned()
+}
+
+fn hold() -> String {
+    "hold".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEngdat {
+    #[serde(default = "pkzip")]
+    pub format: String,
+    pub filename: Option<String>,
+    #[serde(default = "v2")]
+    pub version: String,
+    #[serde(default)]
+    pub strict: Vec<String>,
+    #[serde(default)]
+    pub ignore: Vec<String>,
+    #[serde(default)]
+    pub transliterate: bool,
+    pub peer: RawParty,
+    pub own: RawParty,
+}
+
+fn pkzip() -> String {
+    "PKZIP-Archive".to_owned()
+}
+
+fn v2() -> String {
+    "002".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawParty {
+    #[serde(default)]
+    pub id: String,
+    pub routing: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub address: Vec<String>,
+    #[serde(default)]
+    pub country: String,
+    #[serde(default)]
+    pub department: String,
+    #[serde(default)]
+    pub contact: String,
+    #[serde(default)]
+    pub telephone: String,
+    #[serde(default)]
+    pub fax: String,
+    #[serde(default)]
+    pub email: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDocument {
+    pub pudis: Option<String>,
+    pub render: Option<String>,
+    pub document_name_element: Option<String>,
+}

@@ -1,0 +1,177 @@
+//! The report for people.
+
+use std::fmt::Write;
+
+use super::style::{Style, Tone, plain, short};
+use crate::exchange::{LOCAL, Outcome, PackageReport, Report};
+use crate::issue::Value;
+use crate::sync::{Action, Change, Outcome as IssueOutcome, Side};
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Detail {
+    /// Every change with its values and its rule.
+    pub changes: bool,
+}
+
+/// The report as text.
+pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
+    let mut text = String::new();
+    for package in report.packages.iter().filter(|package| package.outcome != Outcome::Waiting) {
+        render_package(&mut text, package, style, detail);
+    }
+    for sent in &report.sent {
+        let verb = if report.dry_run { "would send" } else { "sent" };
+        let noun = if sent.issues.len() == 1 { "issue" } else { "issues" };
+        let _ = writeln!(
+            text,
+            "{} {} to {}: {noun} {}",
+            style.paint(Tone::Good, verb),
+            style.paint(Tone::Strong, &sent.name),
+            sent.partner,
+            sent.issues.join(", ")
+        );
+    }
+    for exchange in &report.exchanges {
+        let _ = match &exchange.error {
+            None => writeln!(
+                text,
+                "{}: fetched {}, delivered {}",
+                exchange.partner, exchange.fetched, exchange.delivered
+            ),
+            Some(error) => {
+                let failed = style.paint(Tone::Bad, "failed");
+                writeln!(text, "{}: exchange {failed}: {}", exchange.partner, plain(error))
+            }
+        };
+    }
+    if report.is_idle() {
+        text.push_str("nothing to do\n");
+    }
+    for package in report.packages.iter().filter(|package| package.outcome == Outcome::Waiting) {
+        let why = package.text.as_deref().unwrap_or("waits");
+        let waiting = style.paint(Tone::Trouble, "waiting");
+        let _ = writeln!(text, "{waiting} {} {}", package.name, plain(why));
+    }
+    if report.dry_run {
+        text.push_str("(dry run: nothing was changed)\n");
+    }
+    text
+}
+
+fn render_package(text: &mut String, package: &PackageReport, style: Style, detail: Detail) {
+    let name = if package.name == LOCAL { "local changes" } else { &package.name };
+    let word = match package.outcome {
+        Outcome::Applied if package.name == LOCAL => String::new(),
+        Outcome::Applied => format!(": {}", style.paint(Tone::Good, "applied")),
+        Outcome::Duplicate => format!(": {}", style.paint(Tone::Quiet, "duplicate")),
+        Outcome::Deferred => format!(": {}", style.paint(Tone::Trouble, "deferred")),
+        Outcome::Corrupt => format!(": {}", style.paint(Tone::Bad, "corrupt")),
+        Outcome::Waiting => format!(": {}", style.paint(Tone::Trouble, "waiting")),
+    };
+    let from = package.partner.as_ref().map(|partner| format!(" ({partner})")).unwrap_or_default();
+    let _ = writeln!(text, "{}{from}{word}", style.paint(Tone::Strong, name));
+    if let Some(reason) = &package.reason {
+        let why = package.text.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "  {}: {}", style.paint(Tone::Bad, reason), plain(why));
+    }
+    if let Some(hint) = &package.hint {
+        let _ = writeln!(text, "  {} {}", style.paint(Tone::Quiet, "hint:"), plain(hint));
+    }
+    for note in &package.findings {
+        let _ = writeln!(text, "  note: {}: {}", note.code, plain(&note.text));
+    }
+    let width = |pick: fn(&IssueOutcome) -> usize| {
+        package.issues.iter().map(pick).max().unwrap_or_default().min(24)
+    };
+    let remote = width(|issue| plain(&issue.remote).chars().count());
+    let local = width(|issue| issue.local.as_ref().map_or(1, |key| key.chars().count()));
+    for issue in &package.issues {
+        render_issue(text, issue, style, detail, [remote, local]);
+    }
+}
+
+fn render_issue(
+    text: &mut String,
+    issue: &IssueOutcome,
+    style: Style,
+    detail: Detail,
+    [remote, local]: [usize; 2],
+) {
+    let (tone, word) = match issue.action {
+        Action::Created => (Tone::Good, "created"),
+        Action::Updated => (Tone::News, "updated"),
+        Action::Unchanged => (Tone::Quiet, "unchanged"),
+        Action::Skipped => (Tone::Quiet, "skipped"),
+        Action::Held => (Tone::Trouble, "held"),
+        Action::Failed => (Tone::Bad, "failed"),
+    };
+    let word = style.paint(tone, &format!("{word:9}"));
+    let number = plain(&issue.remote);
+    let key = issue.local.as_deref().unwrap_or("-");
+    let line = format!("  {number:remote$}  {key:local$}  {word}  {}", summary(issue));
+    let _ = writeln!(text, "{}", line.trim_end());
+    if detail.changes {
+        for change in &issue.changes {
+            render_change(text, change, style);
+        }
+    }
+    for held in &issue.held {
+        let word = style.paint(Tone::Trouble, "held");
+        let _ = writeln!(text, "    {word} {}: {}: {}", held.field, held.code, plain(&held.text));
+    }
+    for conflict in &issue.conflicts {
+        let word = style.paint(Tone::Trouble, "conflict");
+        let _ =
+            writeln!(text, "    {word} {} on {}: {}", conflict.id, conflict.field, conflict.kind);
+    }
+    for finding in &issue.findings {
+        let _ = writeln!(text, "    note: {}: {}", finding.code, plain(&finding.text));
+    }
+}
+
+/// The names of what changed, on either side.
+fn summary(issue: &IssueOutcome) -> String {
+    let mut parts = Vec::new();
+    if !issue.local_changes.is_empty() {
+        parts.push(short(&issue.local_changes.join(", "), 100));
+    }
+    if !issue.remote_changes.is_empty() {
+        let answer = short(&issue.remote_changes.join(", "), 100);
+        parts.push(format!("answer: {answer}"));
+    }
+    parts.join("; ")
+}
+
+fn render_change(text: &mut String, change: &Change, style: Style) {
+    let side = match change.side {
+        Side::Local => "local",
+        Side::Remote => "answer",
+    };
+    let value = |value: &Option<Value>| match value {
+        None => style.paint(Tone::Quiet, "(unset)"),
+        Some(value) => short(&plain(&value.to_string()), 60),
+    };
+    let rule = if change.rule.is_empty() {
+        String::new()
+    } else {
+        style.paint(Tone::Quiet, &format!("  [{}]", change.rule))
+    };
+    let lost = if change.overwrote { "  (overwrites a local edit)" } else { "" };
+    let _ = writeln!(
+        text,
+        "      {side:6} {}: {} → {}{lost}{rule}",
+        change.field,
+        value(&change.from),
+        value(&change.to)
+    );
+}
+
+/// The changes of one issue in detail.
+pub(super) fn changes(issue: &IssueOutcome, style: Style) -> String {
+    let mut text = String::new();
+    for change in &issue.changes {
+        render_change(&mut text, change, style);
+    }
+    text
+}

@@ -1,0 +1,275 @@
+//! `status`: what waits, what stands, what is held.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::app::App;
+use super::style::{Style, Tone, plain};
+use crate::sync::conflict::Conflict;
+use crate::{Clock, Result, stamp};
+
+/// What `status` answers; its JSON shape stands in `docs/formats/json.md`.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    pub incoming: Vec<Waiting>,
+    pub foreign: Vec<String>,
+    pub active: Vec<Standing>,
+    pub deferred: Vec<Standing>,
+    pub corrupt: Vec<Standing>,
+    pub done: usize,
+    pub unpublished: Vec<String>,
+    pub partners: Vec<PartnerStatus>,
+    pub held: Vec<HeldStatus>,
+    pub conflicts: Vec<ConflictStatus>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Waiting {
+    pub name: String,
+    pub have: usize,
+    pub total: u16,
+    pub age_seconds: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    pub name: String,
+    pub reason: Option<String>,
+    pub text: Option<String>,
+    pub hint: Option<String>,
+    pub since: Option<String>,
+    pub next_try: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PartnerStatus {
+    pub partner: String,
+    pub issues: usize,
+    pub owed: usize,
+    pub last_package: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct HeldStatus {
+    pub partner: String,
+    pub remote: String,
+    pub local: Option<String>,
+    pub field: String,
+    pub code: String,
+    pub text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ConflictStatus {
+    pub id: i64,
+    pub partner: String,
+    pub remote: String,
+    pub field: String,
+    pub kind: String,
+}
+
+impl Status {
+    /// Looks at spool and state.
+    pub(super) fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
+        let found = app.spool.scan()?;
+        let now = wall.now().into();
+        let mut incoming = Vec::new();
+        for group in &found.groups {
+            let mut known = app.settings.spool.keep_incoming;
+            for part in &group.parts {
+                known = known && app.state.known_part(&part.file)?.is_some();
+            }
+            if !known {
+                incoming.push(Waiting {
+                    name: group.name.to_string(),
+                    have: group.parts.len(),
+                    total: group.total,
+                    age_seconds: group.age(now).as_secs().min(u64::from(u32::MAX)),
+                });
+            }
+        }
+        let standing = |state: &str| -> Result<Vec<Standing>> {
+            Ok(app.spool.stored(state)?.into_iter().map(Standing::from).collect())
+        };
+        let mut partners = Vec::new();
+        let mut held = Vec::new();
+        for partner in &app.settings.partners {
+            let links = app.state.links(&partner.key)?;
+            for link in &links {
+                for (field, mark) in &link.base.held {
+                    held.push(HeldStatus {
+                        partner: partner.key.clone(),
+                        remote: link.remote.clone(),
+                        local: link.key.clone(),
+                        field: field
+                            .split_once(':')
+                            .map_or(field.as_str(), |(_, field)| field)
+                            .to_owned(),
+                        code: mark.code.clone(),
+                        text: mark.text.clone(),
+                    });
+                }
+            }
+            let last = app.state.packages(Some(&partner.key))?.pop().map(|row| row.at);
+            partners.push(PartnerStatus {
+                partner: partner.key.clone(),
+                issues: links.len(),
+                owed: links.iter().filter(|link| link.owed.is_some()).count(),
+                last_package: last,
+            });
+        }
+        Ok(Self {
+            incoming,
+            foreign: found.foreign,
+            active: standing("active")?,
+            deferred: standing("deferred")?,
+            corrupt: standing("corrupt")?,
+            done: app.spool.stored("done")?.len(),
+            unpublished: app.state.unpublished()?.into_iter().map(|answer| answer.name).collect(),
+            partners,
+            held,
+            conflicts: app
+                .state
+                .conflicts::<Conflict>()?
+                .into_iter()
+                .filter(|row| row.state == "open")
+                .map(|row| ConflictStatus {
+                    id: row.id,
+                    partner: row.partner,
+                    remote: row.remote,
+                    field: row.record.field,
+                    kind: row.record.kind.as_str().to_owned(),
+                })
+                .collect(),
+        })
+    }
+
+    /// Whether something stands that needs a person.
+    pub(super) fn is_trouble(&self) -> bool {
+        !self.corrupt.is_empty()
+            || !self.deferred.is_empty()
+            || !self.held.is_empty()
+            || !self.conflicts.is_empty()
+    }
+
+    /// For people.
+    pub(super) fn render(&self, style: Style) -> String {
+        let mut text = String::new();
+        for partner in &self.partners {
+            let last = partner.last_package.as_deref().unwrap_or("never");
+            let _ = writeln!(
+                text,
+                "{}: {} issues, {} with an answer owed, last package {last}",
+                style.paint(Tone::Strong, &partner.partner),
+                partner.issues,
+                partner.owed
+            );
+        }
+        for waiting in &self.incoming {
+            let _ = writeln!(
+                text,
+                "incoming  {}  {} of {} parts, {} old",
+                waiting.name,
+                waiting.have,
+                waiting.total,
+                age(waiting.age_seconds)
+            );
+        }
+        let lists = [
+            (Tone::News, "active", &self.active),
+            (Tone::Trouble, "deferred", &self.deferred),
+            (Tone::Bad, "corrupt", &self.corrupt),
+        ];
+        for (tone, word, list) in lists {
+            for standing in list {
+                let word = style.paint(tone, &format!("{word:8}"));
+                let _ = writeln!(text, "{word}  {}  {}", standing.name, standing.line());
+                if let Some(hint) = &standing.hint {
+                    let _ = writeln!(
+                        text,
+                        "          {} {}",
+                        style.paint(Tone::Quiet, "hint:"),
+                        plain(hint)
+                    );
+                }
+            }
+        }
+        for name in &self.unpublished {
+            let _ = writeln!(text, "frozen    {name}  not published yet");
+        }
+        for held in &self.held {
+            let word = style.paint(Tone::Trouble, "held");
+            let key = held.local.as_deref().unwrap_or(&held.remote);
+            let _ = writeln!(
+                text,
+                "{word}      {key} {}: {}: {}",
+                held.field,
+                held.code,
+                plain(&held.text)
+            );
+        }
+        for conflict in &self.conflicts {
+            let word = style.paint(Tone::Trouble, "conflict");
+            let _ = writeln!(
+                text,
+                "{word}  {} on {} of {}: {}",
+                conflict.id,
+                conflict.field,
+                plain(&conflict.remote),
+                conflict.kind
+            );
+        }
+        for name in &self.foreign {
+            let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
+        }
+        let _ = writeln!(text, "done      {} packages kept", self.done);
+        text
+    }
+}
+
+impl From<crate::spool::Stored> for Standing {
+    fn from(stored: crate::spool::Stored) -> Self {
+        let reason = stored.reason.unwrap_or_default();
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        Self {
+            name: stored.directory,
+            reason: some(reason.reason),
+            text: some(reason.text),
+            hint: reason.hint,
+            since: reason.at.or(stored.since).map(stamp),
+            next_try: reason.next_try.map(stamp),
+        }
+    }
+}
+
+impl Standing {
+    fn line(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or("no reason given");
+        let text = self.text.as_deref().map(plain).unwrap_or_default();
+        let next = self.next_try.as_ref().map(|at| format!(" (next try {at})")).unwrap_or_default();
+        format!("{reason}: {text}{next}")
+    }
+}
+
+/// A duration in one unit.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ages_have_one_unit() {
+        let cases =
+            [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 days")];
+        for (seconds, wanted) in cases {
+            assert_eq!(super::age(seconds), wanted);
+        }
+    }
+}

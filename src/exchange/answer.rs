@@ -1,0 +1,291 @@
+//! Answers: what is owed is frozen (bytes, names, transaction ids in one transaction), then
+//! published.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent, Tools, pack};
+use crate::asam::{self, Answer, Company};
+use crate::engdat::{self, FileEntry, PackageName};
+use crate::issue::{Attachment, Comment, Issue, Record};
+use crate::spool::Reason;
+use crate::state::{self, AnswerPart, AnswerState, Entry, EntryKind, Link, Outgoing};
+use crate::sync::{Change, Side};
+use crate::{Digest, Error, Fault, Hasher, Result, Timestamp, stamp};
+
+impl Run<'_> {
+    /// Freezes and publishes what is owed to every partner.
+    pub(super) fn answer_all(&mut self) -> Result<()> {
+        if self.tools.options.no_remote {
+            return Ok(());
+        }
+        for partner in &self.tools.settings.partners {
+            let owed = self.tools.state.owed(&partner.key)?;
+            if owed.is_empty() {
+                continue;
+            }
+            match self.freeze(partner, owed, None) {
+                Ok(sent) => self.report.sent.push(sent),
+                Err(error) if error.fault == Fault::Item => {
+                    let report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Deferred);
+                    self.report.packages.push(report.because(&Reason::of(&error)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
+    }
+
+    /// Fixes the bytes, names and transaction ids of an answer; from then on it is only to be
+    /// published. With `target` it is a ZIP by hand, without an ENGDAT description.
+    pub(super) fn freeze(
+        &self,
+        partner: &Partner,
+        owed: Vec<Link>,
+        target: Option<&Path>,
+    ) -> Result<Sent> {
+        let now = self.tools.clock.now();
+        let highest = self.tools.state.highest_name()?;
+        let local = now.with_timezone(&partner.zone).naive_local();
+        let name = engdat::next_name(local, highest.as_ref(), &partner.name_tail);
+        let issues: Vec<String> = owed.iter().filter_map(|link| link.key.clone()).collect();
+        let files = match target {
+            None => vec![name.part(2, 1).to_string(), name.part(2, 2).to_string()],
+            Some(path) => {
+                vec![
+                    path.file_name()
+                        .map(|name| name.to_string_lossy().into_owned())
+                        .unwrap_or_default(),
+                ]
+            }
+        };
+        let sent = Sent {
+            name: if target.is_some() { files[0].clone() } else { name.to_string() },
+            partner: partner.key.clone(),
+            files: files.clone(),
+            issues: issues.clone(),
+        };
+        let dir = self.tools.state.answers_dir().join(name.to_string());
+        let parts = if self.tools.options.dry_run {
+            Vec::new()
+        } else {
+            self.build(partner, &owed, &name, &files, &dir, target.is_none())?
+        };
+        let transaction = self.tools.state.begin()?;
+        self.tools.state.reserve_name(&name)?;
+        if !self.tools.options.dry_run {
+            let answer = state::Answer {
+                name: name.to_string(),
+                partner: partner.key.clone(),
+                state: AnswerState::Frozen,
+                target: target.map(PathBuf::from),
+                parts,
+                issues,
+            };
+            self.tools.state.save_answer(&answer, now)?;
+        }
+        for mut link in owed {
+            let Some(outgoing) = link.owed.take() else { continue };
+            self.tools.state.journal(&Entry {
+                at: stamp(now),
+                partner: partner.key.clone(),
+                package: Some(sent.name.clone()),
+                remote: link.remote.clone(),
+                key: link.key.clone(),
+                kind: EntryKind::Out,
+                changes: sent_changes(&outgoing, link.base.sent.as_ref()),
+            })?;
+            link.base.agree(&outgoing.agreed);
+            link.base.sent = Some(outgoing);
+            self.tools.state.save_link(&mut link)?;
+        }
+        transaction.commit()?;
+        Ok(sent)
+    }
+
+    /// Writes the files of an answer durably beside the state.
+    fn build(
+        &self,
+        partner: &Partner,
+        owed: &[Link],
+        name: &PackageName,
+        files: &[String],
+        dir: &Path,
+        description: bool,
+    ) -> Result<Vec<AnswerPart>> {
+        let disk = self.tools.disk;
+        disk.make_dirs(dir)?;
+        let answers = self.answers(partner, owed, name)?;
+        let now = self.tools.clock.now();
+        let mut parts = Vec::new();
+        if description {
+            let bytes = self.describe(partner, name)?;
+            disk.replace(&dir.join(&files[0]), &bytes)?;
+            parts.push(AnswerPart {
+                name: files[0].clone(),
+                sha256: Digest::of(&bytes).to_string(),
+            });
+        }
+        let file = files.last().cloned().unwrap_or_default();
+        let path = dir.join(&file);
+        let out = BufWriter::new(disk.temporary(dir)?);
+        let out = asam::pack(&answers, &partner.style, now, out)?;
+        let out =
+            out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
+        out.replace(&path)?;
+        let mut hasher = Hasher::new(std::io::sink());
+        std::io::copy(&mut disk.open(&path)?, &mut hasher)
+            .map_err(|error| Error::io("read", &path, error))?;
+        parts.push(AnswerPart { name: file, sha256: hasher.finish().2.to_string() });
+        Ok(parts)
+    }
+
+    fn describe(&self, partner: &Partner, name: &PackageName) -> Result<Vec<u8>> {
+        let issued = self.tools.clock.now().with_timezone(&partner.zone).naive_local();
+        let files = [FileEntry::archive(&partner.format)];
+        let mut message = engdat::compose(name, issued, &partner.own, &partner.peer, &files);
+        message.version.clone_from(&partner.version);
+        engdat::write_with(&message, partner.transliterate).map_err(|findings| {
+            let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
+            Error::setup(
+                ANSWER_UNWRITABLE,
+                format!("cannot write the ENGDAT description for {}: {first}", partner.key),
+            )
+            .hint(format!(
+                "check [partner.{}.engdat]; `engsync check` lists every problem",
+                partner.key
+            ))
+        })
+    }
+
+    /// The answers in the neutral model: what the partner knows, with what we say over it.
+    fn answers(&self, partner: &Partner, owed: &[Link], name: &PackageName) -> Result<Vec<Answer>> {
+        let keys: Vec<String> = owed
+            .iter()
+            .filter(|link| link.owed.as_ref().is_some_and(|owed| !owed.files.is_empty()))
+            .filter_map(|link| link.key.clone())
+            .collect();
+        let issues = self.tools.tracker.get_many(&keys)?;
+        let find = |key: &str| {
+            keys.iter().position(|other| other == key).and_then(|index| issues[index].as_ref())
+        };
+        let now = self.tools.clock.now();
+        owed.iter().map(|link| self.answer(partner, link, name, now, &find)).collect()
+    }
+
+    fn answer<'i>(
+        &self,
+        partner: &Partner,
+        link: &Link,
+        name: &PackageName,
+        now: Timestamp,
+        find: &dyn Fn(&str) -> Option<&'i Issue>,
+    ) -> Result<Answer> {
+        let nothing = Outgoing::default();
+        let owed = link.owed.as_ref().unwrap_or(&nothing);
+        let sent = link.base.sent.as_ref().unwrap_or(&nothing);
+        let local_key = link.key.clone().unwrap_or_default();
+        let mut fields: Record = link.base.delivered.clone();
+        for (field, value) in owed.fields.iter().chain(owed.envelope.iter()) {
+            fields.set(field, Some(value.clone()));
+        }
+        for field in &owed.cleared {
+            fields.set(field.clone(), None);
+        }
+        let key = Some(fields.text("supplier_company_id")).filter(|key| !key.is_empty());
+        let key = key.unwrap_or_else(|| local_key.clone());
+        let assignee = Some(fields.text("assignee_key")).filter(|key| !key.is_empty());
+        let assignee_key = assignee.unwrap_or_else(|| "unknown".to_owned());
+        let name_of = Some(fields.text("assignee_name")).filter(|name| !name.is_empty());
+        let updated = chrono::DateTime::parse_from_rfc3339(&fields.text("updated"));
+        let mut files = Vec::new();
+        for file in owed.new_files(sent) {
+            let here = |attachment: &&Attachment| attachment.name == file.name;
+            let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
+            match found {
+                Some(attachment) => files.push(attachment.clone()),
+                None => {
+                    let what = format!("{local_key}: the file {} is not there any more", file.name);
+                    return Err(Error::item(ANSWER_UNWRITABLE, what));
+                }
+            }
+        }
+        Ok(Answer {
+            peer: Company {
+                long_name: partner.name.clone(),
+                short_name: link.base.peer_short.clone(),
+            },
+            own: Company {
+                long_name: self.tools.settings.company.name.clone(),
+                short_name: self.tools.settings.company.short_name.clone(),
+            },
+            transaction_id: format!("{}-{key}", name.reference()),
+            key,
+            number: link.remote.clone(),
+            updated: updated.map_or(now, |updated| updated.to_utc()),
+            assignee_name: name_of.unwrap_or_else(|| assignee_key.clone()),
+            assignee_key,
+            fields,
+            comments: owed
+                .comments
+                .iter()
+                .map(|comment| Comment {
+                    id: comment.id.clone(),
+                    author: Some(comment.author.clone()),
+                    created: comment.at,
+                    updated: None,
+                    text: comment.text.clone(),
+                })
+                .collect(),
+            files,
+        })
+    }
+
+    /// Publishes every frozen answer. Repeatable.
+    pub(super) fn publish_frozen(&self) -> Result<()> {
+        publish_frozen(self.tools)
+    }
+}
+
+/// Publishes every frozen answer. Repeatable.
+pub(super) fn publish_frozen(tools: &Tools<'_>) -> Result<()> {
+    for answer in tools.state.unpublished()? {
+        let frozen = tools.state.answers_dir().join(&answer.name);
+        match &answer.target {
+            Some(dir) if answer.parts.len() > 1 => {
+                pack::lay_down(tools, &frozen, &answer.parts, dir)?;
+            }
+            Some(target) => replace_by(tools, &frozen, &answer.parts, target)?,
+            None => {
+                let parts: Vec<(String, String)> = answer
+                    .parts
+                    .iter()
+                    .map(|part| (part.name.clone(), part.sha256.clone()))
+                    .collect();
+                tools.spool.publish(&answer.partner, &answer.name, &frozen, &parts)?;
+            }
+        }
+        tools.state.published(&answer.name, tools.clock.now())?;
+    }
+    Ok(())
+}
+
+fn replace_by(tools: &Tools<'_>, frozen: &Path, parts: &[AnswerPart], target: &Path) -> Result<()> {
+    let Some(part) = parts.first() else { return Ok(()) };
+    let parent = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut out = tools.disk.temporary(parent.unwrap_or(Path::new(".")))?;
+    let mut source = tools.disk.open(&frozen.join(&part.name))?;
+    std::io::copy(&mut source, &mut out).map_err(|error| Error::io("write", target, error))?;
+    out.replace(target)
+}
+
+/// What an answer says that the one before did not, for the journal.
+fn sent_changes(outgoing: &Outgoing, before: Option<&Outgoing>) -> Vec<Change> {
+    let nothing = Outgoing::default();
+    let plan = crate::sync::OutPlan { outgoing: outgoing.clone(), ..Default::default() };
+    let mut changes = plan.changes(before.unwrap_or(&nothing));
+    for change in &mut changes {
+        change.side = Side::Remote;
+    }
+    changes
+}

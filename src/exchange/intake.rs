@@ -1,0 +1,253 @@
+//! Which packages are taken in, and when.
+
+use std::time::SystemTime;
+
+use super::package::Doing;
+use super::{Outcome, PackageReport, Partner, Run};
+use crate::asam::Archive;
+use crate::engdat::{self, Assembly, Levels, Package, PartName};
+use crate::spool::{Found, Group, Mode, PartFile, Reason};
+use crate::state::KnownPart;
+use crate::{Digest, Error, Finding, Hasher, Result, stamp};
+
+/// A description larger than this is none.
+const DESCRIPTION_MOST: u64 = 16 << 20;
+
+/// What a group of parts is.
+enum Look {
+    Complete(Box<Package>),
+    Waiting { missing: Vec<u16>, young: bool },
+    Broken(Vec<Finding>),
+}
+
+impl Run<'_> {
+    /// Takes in what lies in `incoming/` and the deferred packages whose time has come.
+    pub(super) fn take_in(&mut self) -> Result<()> {
+        self.retry_deferred()?;
+        let found = self.unknown(self.tools.spool.scan()?)?;
+        self.tools.progress.begin("packages", found.groups.len() as u64);
+        for group in found.groups {
+            self.take(group)?;
+            self.tools.progress.step();
+        }
+        self.tools.progress.end();
+        Ok(())
+    }
+
+    /// Leaves out the parts that stay in `incoming/` and were taken before.
+    fn unknown(&self, found: Found) -> Result<Found> {
+        if !self.tools.settings.spool.keep_incoming {
+            return Ok(found);
+        }
+        let mut groups = Vec::new();
+        for group in found.groups {
+            let mut fresh = false;
+            for part in &group.parts {
+                fresh |= !self.is_known(part)?;
+            }
+            if fresh {
+                groups.push(group);
+            }
+        }
+        Ok(Found { groups, ..found })
+    }
+
+    fn is_known(&self, part: &PartFile) -> Result<bool> {
+        let Some(known) = self.tools.state.known_part(&part.file)? else { return Ok(false) };
+        if known.size == part.size && known.modified == modified(part) {
+            return Ok(true);
+        }
+        Ok(self.digest(part)?.to_string() == known.sha256)
+    }
+
+    fn digest(&self, part: &PartFile) -> Result<Digest> {
+        let mut file = self.tools.disk.open(&part.path)?;
+        let mut hasher = Hasher::new(std::io::sink());
+        std::io::copy(&mut file, &mut hasher)
+            .map_err(|error| Error::io("read", &part.path, error))?;
+        Ok(hasher.finish().2)
+    }
+
+    fn retry_deferred(&mut self) -> Result<()> {
+        let now = self.tools.clock.now();
+        for stored in self.tools.spool.stored("deferred")? {
+            let reason = stored.reason.clone().unwrap_or_default();
+            let due = reason.next_try.is_some_and(|next| next <= now);
+            if !due {
+                continue;
+            }
+            let entry = self.tools.spool.reclaim(&stored.directory)?;
+            let look = self.look(entry.parts(), entry.name())?;
+            let attempts = reason.attempts;
+            match look {
+                Look::Complete(package) => {
+                    self.process(Doing { entry, originals: Vec::new(), attempts }, &package)?;
+                }
+                Look::Waiting { missing, .. } => {
+                    let reason = part_missing(&missing);
+                    entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
+                }
+                Look::Broken(findings) => {
+                    let doing = Doing { entry, originals: Vec::new(), attempts };
+                    self.set_aside(doing, None, &broken(&findings))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, group: Group) -> Result<()> {
+        let group = self.rejoined(group)?;
+        let name = group.name.to_string();
+        match self.look(&group.parts, &group.name)? {
+            Look::Complete(package) => {
+                let doing = self.claim(&group)?;
+                self.process(doing, &package)
+            }
+            Look::Broken(findings) => {
+                let partner = None;
+                let doing = self.claim(&group)?;
+                self.set_aside(doing, partner, &broken(&findings))
+            }
+            Look::Waiting { missing, young } => {
+                let wait = self.tools.settings.spool.wait;
+                if !young && group.age(self.wall()) > wait {
+                    let reason = part_missing(&missing);
+                    let doing = self.claim(&group)?;
+                    return self.put_off(doing, None, &reason, Vec::new());
+                }
+                let mut report = PackageReport::new(name, None, Outcome::Waiting);
+                report.text = Some(if missing.is_empty() {
+                    "still arriving".to_owned()
+                } else {
+                    format!("waits for {} of {}", parts(&missing), group.total)
+                });
+                self.report.packages.push(report);
+                Ok(())
+            }
+        }
+    }
+
+    /// A late part brings a deferred package back.
+    fn rejoined(&self, group: Group) -> Result<Group> {
+        let known = group.name.clone();
+        if !self.tools.spool.rejoin(&known)? {
+            return Ok(group);
+        }
+        let again = self.tools.spool.scan()?.groups;
+        let same = |other: &Group| other.name == known && other.total == group.total;
+        Ok(again.into_iter().find(same).unwrap_or(group))
+    }
+
+    fn claim(&self, group: &Group) -> Result<Doing> {
+        let mut originals = Vec::new();
+        if self.tools.spool.mode() == Mode::Keep {
+            for part in &group.parts {
+                let sha256 = self.digest(part)?.to_string();
+                let known = KnownPart { size: part.size, modified: modified(part), sha256 };
+                originals.push((part.file.clone(), known));
+            }
+        }
+        let entry = self.tools.spool.claim(group)?;
+        Ok(Doing { entry, originals, attempts: 0 })
+    }
+
+    /// What the parts are: by their content, with their age only as doubt.
+    fn look(&self, parts: &[PartFile], name: &engdat::PackageName) -> Result<Look> {
+        let names: Vec<PartName> = parts.iter().map(|part| part.name.clone()).collect();
+        let first = parts.iter().find(|part| part.name.index == 1);
+        let description = match first {
+            Some(part) => Some(self.tools.disk.read(&part.path, DESCRIPTION_MOST)?),
+            None => None,
+        };
+        let age = |part: &PartFile| self.wall().duration_since(part.modified).ok();
+        let settle = self.tools.settings.spool.settle;
+        let young = parts.iter().any(|part| age(part).is_some_and(|age| age < settle));
+        let levels = description.as_deref().map(|bytes| self.levels(bytes)).unwrap_or_default();
+        match engdat::assemble(name, &names, description.as_deref(), &levels) {
+            Assembly::Waiting { missing } => Ok(Look::Waiting { missing, young }),
+            Assembly::Broken(_) if young => Ok(Look::Waiting { missing: Vec::new(), young: true }),
+            Assembly::Broken(findings) => Ok(Look::Broken(findings)),
+            Assembly::Complete(package) => {
+                if young && !self.opens(parts) {
+                    return Ok(Look::Waiting { missing: Vec::new(), young: true });
+                }
+                Ok(Look::Complete(package))
+            }
+        }
+    }
+
+    /// Whether the data parts can be opened: a young one that cannot is still arriving.
+    fn opens(&self, parts: &[PartFile]) -> bool {
+        let limits = &self.tools.settings.limits;
+        parts.iter().filter(|part| part.name.index > 1).all(|part| {
+            self.tools
+                .disk
+                .open(&part.path)
+                .and_then(|file| Archive::open(file, &part.file, limits))
+                .is_ok()
+        })
+    }
+
+    /// The levels of the partner whose routing codes the description bears.
+    fn levels(&self, description: &[u8]) -> Levels {
+        let read = engdat::read(description, &Levels::default());
+        let partner = read.message.as_ref().and_then(|message| self.partner_of(message));
+        partner.map(|partner| partner.levels.clone()).unwrap_or_default()
+    }
+
+    /// The partner with this pair of routing codes.
+    pub(super) fn partner_of(&self, message: &engdat::EngdatMessage) -> Option<&Partner> {
+        self.tools.settings.partners.iter().find(|partner| {
+            engdat::same_routing(&partner.peer.routing, &message.sender.routing)
+                && engdat::same_routing(&partner.own.routing, &message.receiver.routing)
+        })
+    }
+
+    pub(super) fn wall(&self) -> SystemTime {
+        self.tools.wall.now().into()
+    }
+}
+
+fn modified(part: &PartFile) -> String {
+    stamp_exact(part.modified)
+}
+
+fn stamp_exact(time: SystemTime) -> String {
+    crate::Timestamp::from(time).to_rfc3339()
+}
+
+fn parts(missing: &[u16]) -> String {
+    let list: Vec<String> = missing.iter().map(|index| format!("{index:03}")).collect();
+    let noun = if list.len() == 1 { "part" } else { "parts" };
+    format!("{noun} {}", list.join(", "))
+}
+
+fn part_missing(missing: &[u16]) -> Reason {
+    Reason {
+        hint: Some(
+            "ask the partner to send the package again; a late part is taken by itself".into(),
+        ),
+        ..Reason::new(
+            engdat::code::PART_MISSING,
+            format!("{} did not come in time", parts(missing)),
+        )
+    }
+}
+
+fn broken(findings: &[Finding]) -> Reason {
+    let code = engdat::reason(findings);
+    let is_error = |finding: &&Finding| finding.severity == crate::Severity::Error;
+    let named = findings.iter().filter(is_error).find(|finding| finding.code == code);
+    let first = named.or_else(|| findings.iter().find(is_error));
+    let text = first.map_or_else(|| "it cannot be read".to_owned(), |first| first.text.clone());
+    Reason {
+        hint: Some("`engsync inspect` shows the place; ask the partner to send it again".into()),
+        ..Reason::new(code, text).with_findings(findings)
+    }
+}
+
+/// For the log: now.
+pub(super) fn at(run: &Run<'_>) -> String {
+    stamp(run.tools.clock.now())
+}

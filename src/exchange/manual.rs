@@ -1,0 +1,136 @@
+//! `-z`: one issue ZIP by hand, without an ENGDAT envelope.
+
+use std::path::{Path, PathBuf};
+
+use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
+use crate::asam::Archive;
+use crate::spool::Reason;
+use crate::state::PackageRow;
+use crate::sync::Action;
+use crate::{Error, Fault, Result, USAGE, stamp};
+
+/// An import by hand.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The ZIP; never moved and never a duplicate.
+    pub file: PathBuf,
+    /// Where the answer goes.
+    pub out: PathBuf,
+    /// The partner; `None`: by the companies in the document.
+    pub partner: Option<String>,
+}
+
+impl Import {
+    /// Where the answer to `file` goes by default: `FILE-out.zip` beside it.
+    #[must_use]
+    pub fn default_out(file: &Path) -> PathBuf {
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        file.with_file_name(format!("{}-out.zip", stem.unwrap_or_default()))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When the file or the partner cannot be told, or the run could not go on.
+    pub fn run(&self, tools: &Tools<'_>) -> Result<Report> {
+        let mut run = Run::start(tools)?;
+        run.recover()?;
+        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        let source = tools.disk.open(&self.file)?;
+        let archive = match Archive::open(source, &name, &tools.settings.limits) {
+            Ok(archive) => archive,
+            Err(error) if error.fault == Fault::Item => {
+                let report = PackageReport::new(&name, self.partner.as_deref(), Outcome::Corrupt);
+                return run.note(report.because(&Reason::of(&error)));
+            }
+            Err(error) => return Err(error),
+        };
+        let partner = self.partner_of(tools, &archive)?;
+        let archives = [archive];
+        let report = match run.apply(partner, &archives, &name, "") {
+            Ok((issues, findings)) => {
+                let failed = issues.iter().any(|issue| issue.action == Action::Failed);
+                let outcome = if failed { Outcome::Deferred } else { Outcome::Applied };
+                let mut report = PackageReport::new(&name, Some(&partner.key), outcome);
+                let found = archives.iter().flat_map(Archive::findings).chain(&findings);
+                report.findings = found.map(Into::into).collect();
+                report.issues = issues;
+                report
+            }
+            Err(error) if error.fault != Fault::Setup => {
+                let outcome = match error.fault {
+                    Fault::Item => Outcome::Corrupt,
+                    _ => Outcome::Deferred,
+                };
+                PackageReport::new(&name, Some(&partner.key), outcome).because(&Reason::of(&error))
+            }
+            Err(error) => return Err(error),
+        };
+        run.log(&report)?;
+        run.report.packages.push(report);
+        run.sweep(Some(&partner.key))?;
+        run.answer_by_hand(partner, &self.out)?;
+        Ok(run.report)
+    }
+
+    fn partner_of<'t>(&self, tools: &'t Tools<'_>, archive: &Archive) -> Result<&'t Partner> {
+        if let Some(name) = &self.partner {
+            return tools.settings.partner(name).ok_or_else(|| {
+                let known: Vec<&str> =
+                    tools.settings.partners.iter().map(|partner| partner.key.as_str()).collect();
+                Error::setup(USAGE, format!("no partner is called {name:?}"))
+                    .hint(format!("the configuration has {}", known.join(", ")))
+            });
+        }
+        let fits = |partner: &&Partner| {
+            archive.companies().iter().any(|company| company.long_name.contains(&partner.name))
+        };
+        let mut fitting = tools.settings.partners.iter().filter(fits);
+        match (fitting.next(), fitting.next()) {
+            (Some(partner), None) => Ok(partner),
+            (first, _) => {
+                let companies: Vec<&str> =
+                    archive.companies().iter().map(|company| company.long_name.trim()).collect();
+                let which = if first.is_none() { "none" } else { "more than one" };
+                let what = format!(
+                    "{which} of the partners fits the companies of the document ({})",
+                    companies.join(", ")
+                );
+                Err(Error::setup(UNKNOWN_PARTNER, what).hint("say which with --partner NAME"))
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    fn note(mut self, report: PackageReport) -> Result<Report> {
+        self.log(&report)?;
+        self.report.packages.push(report);
+        Ok(self.report)
+    }
+
+    fn log(&self, report: &PackageReport) -> Result<()> {
+        self.tools.state.log_package(&PackageRow {
+            name: report.name.clone(),
+            partner: report.partner.clone(),
+            outcome: report.outcome.as_str().to_owned(),
+            reason: report.reason.clone(),
+            text: report.text.clone(),
+            at: stamp(self.tools.clock.now()),
+        })
+    }
+
+    fn answer_by_hand(&mut self, partner: &Partner, out: &Path) -> Result<()> {
+        if self.tools.options.no_remote {
+            return Ok(());
+        }
+        let owed = self.tools.state.owed(&partner.key)?;
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let sent = self.freeze(partner, owed, Some(out))?;
+        self.report.sent.push(sent);
+        if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
+    }
+}

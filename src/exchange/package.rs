@@ -1,0 +1,226 @@
+//! One complete package: identity, partner, archives, issues, and where it goes.
+
+use super::intake::at;
+use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
+use crate::asam::{self, Archive};
+use crate::engdat::Package;
+use crate::spool::{Active, Entry, PartFile, Reason};
+use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
+use crate::sync::{Action, Outcome as IssueOutcome};
+use crate::{Error, Fault, Finding, Result};
+
+/// A package in hand.
+pub(super) struct Doing {
+    pub entry: Entry<Active>,
+    /// The parts it was copied from, when they stay in `incoming/`.
+    pub originals: Vec<(String, KnownPart)>,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+impl Run<'_> {
+    pub(super) fn process(&mut self, doing: Doing, package: &Package) -> Result<()> {
+        let name = doing.entry.name().clone();
+        let Some(partner) = self.partner_of(&package.message).cloned() else {
+            let (sender, receiver) =
+                (&package.message.sender.routing, &package.message.receiver.routing);
+            let reason = Reason {
+                hint: Some(format!(
+                    "if this is for you, set routing = {sender:?} in a [partner.NAME.engdat.peer] and routing = {receiver:?} in its own, then `engsync release {name}`"
+                )),
+                ..Reason::new(
+                    ROUTING_MISMATCH,
+                    format!(
+                        "from routing code {sender:?} to {receiver:?}: no partner has this pair"
+                    ),
+                )
+            };
+            return self.set_aside(doing, None, &reason);
+        };
+        let (content, _) = doing.entry.digest()?;
+        let total = u16::try_from(doing.entry.parts().len()).unwrap_or(u16::MAX);
+        let identity =
+            Identity { partner: partner.key.clone(), total, content: content.to_string() };
+        match self.tools.state.seen(&name)? {
+            Some(seen) if seen.content == identity.content => {
+                let reason = Reason::new(DUPLICATE, "applied before, with the same content");
+                return self.finish(
+                    doing,
+                    &partner,
+                    Outcome::Duplicate,
+                    Some(&reason),
+                    vec![],
+                    &[],
+                );
+            }
+            Some(_) => {
+                let reason = Reason {
+                    hint: Some(format!(
+                        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
+                    )),
+                    ..Reason::new(
+                        crate::engdat::code::IDENTITY_REUSE,
+                        "a package of this name was applied with other content",
+                    )
+                };
+                return self.set_aside(doing, Some(&partner.key), &reason);
+            }
+            None => {}
+        }
+        let (archives, mut findings) = match self.archives(&doing, package) {
+            Ok(archives) => archives,
+            Err(error) if error.fault == Fault::Item => {
+                return self.set_aside(doing, Some(&partner.key), &Reason::of(&error));
+            }
+            Err(error) => return Err(error),
+        };
+        findings.splice(0..0, package.findings.iter().cloned());
+        let reference = package.message.reference.clone();
+        match self.apply(&partner, &archives, &name.to_string(), &reference) {
+            Ok((issues, more)) => {
+                findings.extend(more);
+                if let Some(failed) = issues.iter().find(|issue| issue.action == Action::Failed) {
+                    let why = failed.findings.last().map_or("", |finding| &finding.text);
+                    let reason = Reason::new(ISSUE_FAILED, format!("{}: {why}", failed.remote));
+                    return self.put_off(doing, Some(&partner.key), &reason, issues);
+                }
+                self.tools.state.see(&name, &identity, self.tools.clock.now())?;
+                self.finish(doing, &partner, Outcome::Applied, None, issues, &findings)
+            }
+            Err(error) if error.fault == Fault::Wait => {
+                self.put_off(doing, Some(&partner.key), &Reason::of(&error), Vec::new())
+            }
+            Err(error) if error.fault == Fault::Item => {
+                self.set_aside(doing, Some(&partner.key), &Reason::of(&error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the issue archives of a package; other files are noted and left alone.
+    fn archives(&self, doing: &Doing, package: &Package) -> Result<(Vec<Archive>, Vec<Finding>)> {
+        let mut archives = Vec::new();
+        let mut findings = Vec::new();
+        for (file, part) in &package.files {
+            let found = |on_disk: &&PartFile| on_disk.name.index == part.index;
+            let Some(on_disk) = doing.entry.parts().iter().find(found) else { continue };
+            let source = self.tools.disk.open(&on_disk.path)?;
+            let shown = format!("{} ({})", on_disk.file, file.name);
+            if !looks_like_issues(&on_disk.path, self)? {
+                let text = format!("{shown} is neither a ZIP archive nor an XML document");
+                findings.push(Finding::warning(NOT_AN_ARCHIVE, text));
+                continue;
+            }
+            let archive = Archive::open(source, &on_disk.file, &self.tools.settings.limits)?;
+            findings.extend(archive.findings().iter().cloned());
+            archives.push(archive);
+        }
+        if archives.is_empty() {
+            let what = "no file of the package is an issue archive".to_owned();
+            return Err(Error::item(asam::code::NO_DOCUMENTS, what)
+                .hint("`engsync inspect` shows what is in it"));
+        }
+        Ok((archives, findings))
+    }
+
+    fn finish(
+        &mut self,
+        doing: Doing,
+        partner: &Partner,
+        outcome: Outcome,
+        reason: Option<&Reason>,
+        issues: Vec<IssueOutcome>,
+        findings: &[Finding],
+    ) -> Result<()> {
+        let name = doing.entry.name().to_string();
+        let mut report = PackageReport::new(&name, Some(&partner.key), outcome);
+        if let Some(reason) = reason {
+            report = report.because(reason);
+        }
+        report.issues = issues;
+        report.findings = findings.iter().map(Into::into).collect();
+        self.settle(&doing, &report)?;
+        doing.entry.done()?;
+        self.report.packages.push(report);
+        Ok(())
+    }
+
+    /// To `corrupt/`: the sender or the operator must do something.
+    pub(super) fn set_aside(
+        &mut self,
+        doing: Doing,
+        partner: Option<&str>,
+        reason: &Reason,
+    ) -> Result<()> {
+        let name = doing.entry.name().to_string();
+        let report = PackageReport::new(&name, partner, Outcome::Corrupt).because(reason);
+        self.settle(&doing, &report)?;
+        doing.entry.corrupt(&self.stamped(reason, partner))?;
+        self.report.packages.push(report);
+        Ok(())
+    }
+
+    /// To `deferred/`: time will cure it.
+    pub(super) fn put_off(
+        &mut self,
+        doing: Doing,
+        partner: Option<&str>,
+        reason: &Reason,
+        issues: Vec<IssueOutcome>,
+    ) -> Result<()> {
+        let name = doing.entry.name().to_string();
+        let attempts = doing.attempts + 1;
+        let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
+        report.issues = issues;
+        let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
+        if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
+            // 1, 2, 4 … minutes, at most an hour.
+            let minutes = 1_i64 << (attempts - 1).min(6);
+            let wait = chrono::Duration::minutes(minutes.min(60));
+            reason.next_try = Some(self.tools.clock.now() + wait);
+        }
+        self.settle(&doing, &report)?;
+        doing.entry.defer(&reason)?;
+        self.report.packages.push(report);
+        Ok(())
+    }
+
+    fn stamped(&self, reason: &Reason, partner: Option<&str>) -> Reason {
+        Reason {
+            at: Some(self.tools.clock.now()),
+            partner: partner.map(str::to_owned),
+            ..reason.clone()
+        }
+    }
+
+    /// The durable record of what became of a package, before it is moved.
+    fn settle(&self, doing: &Doing, report: &PackageReport) -> Result<()> {
+        let transaction = self.tools.state.begin()?;
+        for (file, known) in &doing.originals {
+            self.tools.state.know_part(file, known)?;
+        }
+        self.tools.state.log_package(&PackageRow {
+            name: report.name.clone(),
+            partner: report.partner.clone(),
+            outcome: report.outcome.as_str().to_owned(),
+            reason: report.reason.clone(),
+            text: report.text.clone(),
+            at: at(self),
+        })?;
+        transaction.commit()
+    }
+}
+
+/// By its first bytes: `PK` or `<`, after blanks, a byte order mark or UTF-16's zeros.
+fn looks_like_issues(path: &std::path::Path, run: &Run<'_>) -> Result<bool> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let file = run.tools.disk.open(path)?;
+    file.take(64).read_to_end(&mut head).map_err(|error| Error::io("read", path, error))?;
+    let skip = |byte: &&u8| {
+        matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf | 0xfe | 0xff)
+    };
+    let text = head.iter().find(|byte| !skip(byte)) == Some(&b'<');
+    let named_zip = head.is_empty() || head.windows(2).any(|pair| pair == b"PK");
+    Ok(text || named_zip)
+}

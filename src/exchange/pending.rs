@@ -1,0 +1,118 @@
+//! Deliveries that a gate kept back: their files lie beside the state until it opens.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{LOCAL, Outcome, PackageReport, Partner, Run};
+use crate::issue::{Attachment, Content, Digest, Issue};
+use crate::state::{Link, Pending};
+use crate::sync::{self, Action, Delivery, isolate};
+use crate::{Error, Result, disk};
+
+impl Run<'_> {
+    /// Keeps the files of a delivery that a gate stopped.
+    pub(super) fn keep_files(&self, issue: &Issue) -> Result<()> {
+        if self.tools.options.dry_run {
+            return Ok(());
+        }
+        let dir = self.tools.state.pending_dir();
+        for file in &issue.attachments {
+            let Some(digest) = file.known_digest() else { continue };
+            let path = dir.join(digest.to_string());
+            if path.exists() {
+                continue;
+            }
+            self.tools.disk.make_dirs(&dir)?;
+            let mut out = self.tools.disk.temporary(&dir)?;
+            file.read_with(&mut |reader| io::copy(reader, &mut out).map(drop))
+                .map_err(|error| Error::io("keep", &path, error))?;
+            match out.publish(&path, None) {
+                Err(error) if !disk::is_taken(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans what was kept back as new, where the gate has opened.
+    pub(super) fn take_pending(&mut self) -> Result<()> {
+        for partner in &self.tools.settings.partners {
+            let links = self.tools.state.pending(&partner.key)?;
+            let issues = self.take_pending_of(partner, links)?;
+            if !issues.is_empty() {
+                let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
+                report.issues = issues;
+                self.report.packages.push(report);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_pending_of(&self, partner: &Partner, links: Vec<Link>) -> Result<Vec<sync::Outcome>> {
+        let keys: Vec<String> = links.iter().filter_map(|link| link.key.clone()).collect();
+        let locals = self.tools.tracker.get_many(&keys)?;
+        let mut outcomes = Vec::new();
+        for (link, local) in links.into_iter().zip(locals) {
+            let Some(pending) = link.pending.clone() else { continue };
+            let mut delivery = Delivery::of_pending(&link, &pending);
+            delivery.issue.attachments = self.kept_files(&pending);
+            for file in &delivery.issue.attachments {
+                self.tools.tracker.prepare(file)?;
+            }
+            let context = self.context(partner, Some(&pending.package));
+            let mut outcome = sync::Outcome::new(&link.remote, link.key.as_deref());
+            match sync::deliver(&context, &delivery, Some(link), local) {
+                Ok(done) => outcome = done,
+                Err(error) => isolate(error, &mut outcome)?,
+            }
+            if !matches!(outcome.action, Action::Skipped | Action::Unchanged) {
+                outcomes.push(outcome);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn kept_files(&self, pending: &Pending) -> Vec<Attachment> {
+        let dir = self.tools.state.pending_dir();
+        let kept = |file: &crate::state::OutgoingFile| {
+            let path = dir.join(&file.sha256);
+            let size = std::fs::metadata(&path).ok()?.len();
+            let digest = Digest::parse(&file.sha256)?;
+            let content = Arc::new(Kept(path));
+            Some(Attachment::new(&file.name, Some(size), content).with_digest(digest, size))
+        };
+        pending.files.iter().filter_map(kept).collect()
+    }
+
+    /// Removes the files that no link waits for any more.
+    pub(super) fn expire_pending(&self) -> Result<()> {
+        let dir = self.tools.state.pending_dir();
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
+        let mut wanted = BTreeSet::new();
+        for partner in &self.tools.settings.partners {
+            for link in self.tools.state.pending(&partner.key)? {
+                let files = link.pending.into_iter().flat_map(|pending| pending.files);
+                wanted.extend(files.map(|file| file.sha256));
+            }
+        }
+        for entry in entries.flatten() {
+            if !wanted.contains(&*entry.file_name().to_string_lossy()) {
+                self.tools.disk.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file beside the state.
+struct Kept(PathBuf);
+
+impl Content for Kept {
+    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+        let path: &Path = &self.0;
+        sink(&mut File::open(path)?)
+    }
+}

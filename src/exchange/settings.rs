@@ -1,0 +1,110 @@
+//! What a run needs to know; `cli` reads it from the configuration file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::asam::{Limits, Pudis, Render, Style};
+use crate::engdat::{Levels, Party, Transliterate};
+use crate::issue::Field;
+use crate::sync::Policy;
+
+/// The whole configuration, valid.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who we are.
+    pub company: Company,
+    /// The spool.
+    pub spool: SpoolSettings,
+    /// The state database.
+    pub state: PathBuf,
+    /// The local tracker.
+    pub tracker: TrackerSettings,
+    /// What hostile input may cost.
+    pub limits: Limits,
+    /// The partners, in the order of their names.
+    pub partners: Vec<Partner>,
+}
+
+impl Settings {
+    /// The partner of this name.
+    #[must_use]
+    pub fn partner(&self, name: &str) -> Option<&Partner> {
+        self.partners.iter().find(|partner| partner.key == name)
+    }
+}
+
+/// Who we are.
+#[derive(Clone, Debug)]
+pub struct Company {
+    /// The legal name.
+    pub name: String,
+    /// The short name that documents refer to us by.
+    pub short_name: String,
+    /// This engsync among others on the same tracker.
+    pub installation: String,
+}
+
+/// `[spool]`.
+#[derive(Clone, Debug)]
+pub struct SpoolSettings {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// A defect in a younger part means "still arriving".
+    pub settle: Duration,
+    /// How long an incomplete package waits before it is deferred.
+    pub wait: Duration,
+    /// How long done packages and sent answers are kept.
+    pub retention: chrono::Duration,
+    /// Parts stay in `incoming/` and are remembered.
+    pub keep_incoming: bool,
+}
+
+/// `[tracker]`.
+#[derive(Clone, Debug)]
+pub enum TrackerSettings {
+    /// The embedded tracker.
+    Embedded {
+        /// Its own database; `None`: the state's.
+        path: Option<PathBuf>,
+        /// `ISS` makes `ISS-1`.
+        key_prefix: String,
+        /// Allowed values per field.
+        values: BTreeMap<Field, Vec<String>>,
+    },
+}
+
+/// `[partner.KEY]`.
+#[derive(Clone, Debug)]
+pub struct Partner {
+    /// Its name in the configuration.
+    pub key: String,
+    /// Recognised as a part of the document's company name.
+    pub name: String,
+    /// The short name that documents refer to it by, until one says otherwise.
+    pub short_name: String,
+    /// The zone of times without one, and of the stamps in our package names.
+    pub zone: chrono_tz::Tz,
+    /// How it syncs.
+    pub policy: Policy,
+    /// Its side of the ENGDAT message.
+    pub peer: Party,
+    /// Our side of it.
+    pub own: Party,
+    /// The file format's text, `PKZIP-Archive`.
+    pub format: String,
+    /// The last three characters of our package names.
+    pub name_tail: String,
+    /// The message version we write.
+    pub version: String,
+    /// What becomes of characters outside the repertoire.
+    pub transliterate: Transliterate,
+    /// Findings raised to errors or silenced.
+    pub levels: Levels,
+    /// How rich text is rendered.
+    pub render: Render,
+    /// How PUDIS components are numbered.
+    pub pudis: Pudis,
+    /// How answer documents are written.
+    pub style: Style,
+}

@@ -1,0 +1,167 @@
+//! A package being worked on: a handle that every move consumes.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::scan::{self, Group};
+use super::{Mode, Reason, Spool};
+use crate::engdat::{PackageName, PartName};
+use crate::{Digest, Error, Result};
+
+/// A part on disk.
+#[derive(Clone, Debug)]
+pub struct PartFile {
+    /// What its name says.
+    pub name: PartName,
+    /// The file's name, suffix included.
+    pub file: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written, by the file system.
+    pub modified: SystemTime,
+}
+
+/// The state of an [`Entry`] in `active/`.
+#[derive(Debug)]
+pub enum Active {}
+
+/// A package in the state `S`.
+#[derive(Debug)]
+#[must_use]
+pub struct Entry<S> {
+    spool: Spool,
+    name: PackageName,
+    directory: String,
+    parts: Vec<PartFile>,
+    state: PhantomData<S>,
+}
+
+impl Spool {
+    /// Claims a package from `incoming/` into `active/NAME/`: data parts first, the description
+    /// last, so that an interrupted claim is not taken for a complete one.
+    ///
+    /// # Errors
+    /// With the path that could not be moved; what was moved is put back at the next start.
+    pub fn claim(&self, group: &Group) -> Result<Entry<Active>> {
+        let directory = group.name.to_string();
+        let entry = |parts| Entry {
+            spool: self.clone(),
+            name: group.name.clone(),
+            directory: directory.clone(),
+            parts,
+            state: PhantomData,
+        };
+        if self.mode == Mode::Look {
+            return Ok(entry(group.parts.clone()));
+        }
+        let dir = self.dir("active").join(&directory);
+        self.disk.make_dirs(&dir)?;
+        for part in group.parts.iter().rev() {
+            let target = dir.join(&part.file);
+            match self.mode {
+                Mode::Keep => self.disk.copy(&part.path, &target)?,
+                _ => self.disk.rename(&part.path, &target)?,
+            }
+        }
+        Ok(entry(scan::part_files(&dir)?))
+    }
+
+    /// Claims a deferred package whose time has come.
+    ///
+    /// # Errors
+    /// With the path that could not be moved.
+    pub fn reclaim(&self, directory: &str) -> Result<Entry<Active>> {
+        let from = self.dir("deferred").join(directory);
+        let dir = if self.mode == Mode::Look {
+            from
+        } else {
+            let dir = self.dir("active").join(directory);
+            self.disk.rename(&from, &dir)?;
+            dir
+        };
+        let parts = scan::part_files(&dir)?;
+        let name = parts.first().map(|part| part.name.package.clone()).ok_or_else(|| {
+            Error::item(crate::NOT_FOUND, format!("{} holds no part", dir.display()))
+        })?;
+        let directory = directory.to_owned();
+        Ok(Entry { spool: self.clone(), name, directory, parts, state: PhantomData })
+    }
+}
+
+impl Entry<Active> {
+    /// The package's name.
+    #[must_use]
+    pub fn name(&self) -> &PackageName {
+        &self.name
+    }
+
+    /// Its parts, by index.
+    #[must_use]
+    pub fn parts(&self) -> &[PartFile] {
+        &self.parts
+    }
+
+    /// The digest over its parts in their order: what the package is, whatever suffixes its
+    /// files bear. Answers each part's digest too.
+    ///
+    /// # Errors
+    /// With the part that cannot be read.
+    pub fn digest(&self) -> Result<(Digest, Vec<Digest>)> {
+        let mut all = String::new();
+        let mut each = Vec::new();
+        for part in &self.parts {
+            let mut file = self.spool.disk.open(&part.path)?;
+            let mut hasher = crate::Hasher::new(std::io::sink());
+            std::io::copy(&mut file, &mut hasher)
+                .map_err(|error| Error::io("read", &part.path, error))?;
+            let (_, _, digest) = hasher.finish();
+            all.push_str(&format!("{:03}{digest}", part.name.index));
+            each.push(digest);
+        }
+        Ok((Digest::of(all.as_bytes()), each))
+    }
+
+    /// It was applied, or is a duplicate: to `done/`.
+    ///
+    /// # Errors
+    /// With the path that could not be moved.
+    pub fn done(self) -> Result<PathBuf> {
+        self.go("done", None)
+    }
+
+    /// Time will cure it: to `deferred/`.
+    ///
+    /// # Errors
+    /// With the path that could not be moved.
+    pub fn defer(self, reason: &Reason) -> Result<PathBuf> {
+        self.go("deferred", Some(reason))
+    }
+
+    /// The sender must cure it: to `corrupt/`.
+    ///
+    /// # Errors
+    /// With the path that could not be moved.
+    pub fn corrupt(self, reason: &Reason) -> Result<PathBuf> {
+        self.go("corrupt", Some(reason))
+    }
+
+    fn go(self, state: &str, reason: Option<&Reason>) -> Result<PathBuf> {
+        let Spool { disk, mode, .. } = &self.spool;
+        let target = self.spool.free(state, &self.name.to_string())?;
+        if *mode == Mode::Look {
+            return Ok(target);
+        }
+        let dir = self.spool.dir("active").join(&self.directory);
+        match reason {
+            // The reason is there before the package shows up under its new state.
+            Some(reason) => reason.write(disk, &dir)?,
+            None => disk.remove(&dir.join(super::reason::FILE))?,
+        }
+        disk.touch(&dir)?;
+        disk.rename(&dir, &target)?;
+        Ok(target)
+    }
+}

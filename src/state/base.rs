@@ -1,0 +1,175 @@
+//! What a link remembers of the last agreement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::issue::{Attachment, Comment, Field, Issue, Person, Record, Value};
+
+/// The base of a three-way comparison: not one value per field but three (what the partner last
+/// *delivered*, what we last *sent*, what the local tracker last held), since an export that has
+/// not caught up with our answer must not look like a change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Base {
+    /// The whole record as last delivered; an answer echoes partner fields from it.
+    pub delivered: Record,
+    /// The outgoing values as last sent; `None`: never answered.
+    pub sent: Option<Outgoing>,
+    /// The local fields the rules name, as last read back from the tracker.
+    pub local: Record,
+    /// What each inbound field was last set to by a rule, before the tracker made of it what
+    /// `local` says; so that a tracker which normalises makes no ping-pong.
+    pub wanted: BTreeMap<Field, Option<Value>>,
+    /// The local fields of two-way rules on which there was an agreement.
+    pub two_way: BTreeSet<Field>,
+    /// The partner's company short name, as last learned.
+    pub peer_short: String,
+    /// The date of the document last applied to this issue.
+    pub revision: Option<Timestamp>,
+    /// The name of the package it came in (breaks ties of `revision`).
+    pub package: String,
+    /// Comments taken in: the partner's id or digest, and the local id.
+    pub comments_in: BTreeMap<String, String>,
+    /// Files taken in: the name, and what became of it.
+    pub files_in: BTreeMap<String, Incoming>,
+    /// Fields and operations held, each by the digest of its inputs.
+    pub held: BTreeMap<Field, HeldMark>,
+}
+
+/// A file that came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// The local name.
+    pub name: String,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+/// Something not done, not to be tried or reported again until its inputs change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldMark {
+    /// The stable word.
+    pub code: String,
+    /// In words.
+    pub text: String,
+    /// Digest of the inputs.
+    pub inputs: String,
+}
+
+/// Everything an answer says of an issue beyond what it echoes: always the full current state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outgoing {
+    /// The values that cause an answer.
+    pub fields: Record,
+    /// The values that only travel with one.
+    pub envelope: Record,
+    /// The partner's own fields that it is to empty.
+    pub cleared: BTreeSet<Field>,
+    /// The local values of two-way rules that count as agreed once this is sent.
+    pub agreed: Vec<(Field, Option<Value>)>,
+    /// The comments for the partner, oldest first.
+    pub comments: Vec<OutgoingComment>,
+    /// The files for the partner.
+    pub files: Vec<OutgoingFile>,
+}
+
+/// A local comment for the partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingComment {
+    /// The local tracker's id.
+    pub id: String,
+    /// Who wrote it.
+    pub author: Person,
+    /// When it was written or last edited.
+    pub at: Option<Timestamp>,
+    /// The text without the prefix.
+    pub text: String,
+}
+
+/// A local file for the partner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingFile {
+    /// The local name.
+    pub name: String,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+impl Base {
+    /// The partner has overtaken what we said of a field.
+    pub fn settle(&mut self, field: &str) {
+        if let Some(sent) = &mut self.sent {
+            sent.fields.set(field, None);
+            sent.cleared.remove(field);
+        }
+    }
+
+    /// What a sent answer said of two-way fields is agreed on now.
+    pub fn agree(&mut self, agreed: &[(Field, Option<Value>)]) {
+        for (field, value) in agreed {
+            self.local.set(field.clone(), value.clone());
+            self.two_way.insert(field.clone());
+        }
+    }
+}
+
+impl Outgoing {
+    /// Whether `self` says something that `sent` did not: envelope values alone do not count,
+    /// nor do comment dates.
+    #[must_use]
+    pub fn differs_from(&self, sent: &Self) -> bool {
+        let texts = |outgoing: &Self| -> Vec<(String, String)> {
+            outgoing.comments.iter().map(|c| (c.id.clone(), c.text.clone())).collect()
+        };
+        self.fields != sent.fields
+            || self.cleared != sent.cleared
+            || texts(self) != texts(sent)
+            || !self.new_files(sent).is_empty()
+    }
+
+    /// The files that `sent` did not hold with this content.
+    #[must_use]
+    pub fn new_files(&self, sent: &Self) -> Vec<OutgoingFile> {
+        self.files.iter().filter(|file| !sent.files.contains(file)).cloned().collect()
+    }
+}
+
+/// A delivery that a gate kept back, to be planned when it opens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pending {
+    /// The delivered record.
+    pub fields: Record,
+    /// The delivered comments.
+    pub comments: Vec<Comment>,
+    /// The delivered files by name; their content lies beside the state.
+    pub files: Vec<OutgoingFile>,
+    /// The date of the document.
+    pub revision: Option<Timestamp>,
+    /// The package it came in.
+    pub package: String,
+    /// The partner's company short name.
+    pub peer_short: String,
+}
+
+impl Pending {
+    /// Of a delivered issue.
+    #[must_use]
+    pub fn of(issue: &Issue, revision: Option<Timestamp>, package: &str, peer_short: &str) -> Self {
+        let file = |file: &Attachment| {
+            let sha256 = file.known_digest()?.to_string();
+            Some(OutgoingFile { name: file.name.clone(), sha256 })
+        };
+        Self {
+            fields: issue.fields.clone(),
+            comments: issue.comments.clone(),
+            files: issue.attachments.iter().filter_map(file).collect(),
+            revision,
+            package: package.to_owned(),
+            peer_short: peer_short.to_owned(),
+        }
+    }
+}

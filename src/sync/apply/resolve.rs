@@ -1,0 +1,115 @@
+//! A person decides a conflict: an ordinary planned write, and a new base.
+
+use super::super::conflict::{Conflict, Decided};
+use super::super::plan::{Change, Outcome, Side};
+use super::Context;
+use super::work::Work;
+use crate::issue::{Issue, Value};
+use crate::state::{ConflictRow, EntryKind, Link};
+use crate::tracker::Changes;
+use crate::{Error, NOT_FOUND, Result};
+
+/// Which value a person takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// The partner's.
+    Remote,
+    /// Ours.
+    Local,
+    /// The one last agreed on.
+    Base,
+    /// Another one; empty clears.
+    Value(String),
+}
+
+/// Gives both sides the value that was decided: writes it to the tracker where that differs, and
+/// owes it to the partner where that differs.
+///
+/// # Errors
+/// When the tracker refuses, or the state cannot be written; then nothing was decided.
+pub fn resolve(
+    context: &Context<'_>,
+    row: &ConflictRow<Conflict>,
+    take: &Take,
+    link: Link,
+    local: Issue,
+) -> Result<Outcome> {
+    let conflict = &row.record;
+    let (word, value) = match take {
+        Take::Remote => ("remote", conflict.remote.clone()),
+        Take::Local => ("local", local.fields.get(&conflict.field).cloned()),
+        Take::Base => ("base", conflict.base.clone()),
+        Take::Value(text) => ("value", Value::text(text)),
+    };
+    let decided = Decided { take: word.to_owned(), value };
+    decide(context, row, decided, link, local)
+}
+
+/// Takes a decision back: the value that lost is put in place on both sides.
+///
+/// # Errors
+/// As [`resolve`]; and when there is no decision to take back.
+pub fn undo(
+    context: &Context<'_>,
+    row: &ConflictRow<Conflict>,
+    link: Link,
+    local: Issue,
+) -> Result<Outcome> {
+    let conflict = &row.record;
+    let Some(before) = &conflict.decision else {
+        let what = format!("conflict {} was not decided yet", row.id);
+        return Err(Error::setup(NOT_FOUND, what)
+            .hint(format!("`engsync conflicts resolve {} --take local|remote|base`", row.id)));
+    };
+    let loser = if before.value == conflict.local { &conflict.remote } else { &conflict.local };
+    let decided = Decided { take: "undo".to_owned(), value: loser.clone() };
+    decide(context, row, decided, link, local)
+}
+
+fn decide(
+    context: &Context<'_>,
+    row: &ConflictRow<Conflict>,
+    decided: Decided,
+    link: Link,
+    local: Issue,
+) -> Result<Outcome> {
+    let conflict = &row.record;
+    let transaction = context.state.begin()?;
+    let from = local.fields.get(&conflict.field).cloned();
+    let mut work = Work::look(context, link, Some(local))?;
+    work.forget_open(row.id);
+    if from != decided.value {
+        let key = work.link.key.clone().unwrap_or_default();
+        let changes = Changes::from([(conflict.field.clone(), decided.value.clone())]);
+        let expected = Changes::from([(conflict.field.clone(), from.clone())]);
+        let written = context.tracker.update(&key, &changes, Some(&expected))?;
+        if let Some(refused) = written.refused.first() {
+            return Err(Error::setup(refused.code, refused.text.clone()));
+        }
+        work.record(Change {
+            side: Side::Local,
+            field: conflict.field.clone(),
+            from,
+            to: decided.value.clone(),
+            rule: format!("conflict {} ({})", row.id, decided.take),
+            overwrote: false,
+        });
+        work.local = Some(written.issue);
+    }
+    let base = &mut work.link.base;
+    base.settle(&conflict.remote_field);
+    if decided.value == conflict.remote {
+        base.agree(&[(conflict.field.clone(), decided.value.clone())]);
+    } else {
+        // Not agreed until it is sent: the next answer carries it.
+        base.local.set(conflict.field.clone(), None);
+        base.two_way.insert(conflict.field.clone());
+    }
+    let record = Conflict { decision: Some(decided), ..conflict.clone() };
+    context.state.update_conflict(row.id, "resolved", &record)?;
+    work.owe();
+    let outcome = work.finish();
+    work.save(&outcome, EntryKind::In)?;
+    transaction.commit()?;
+    Ok(outcome)
+}

@@ -1,0 +1,187 @@
+//! Decision tables: ordered rows, the first that fits decides.
+
+/// A table over local values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    cells: Vec<Cell>,
+    result: String,
+}
+
+/// What one cell of a row asks of its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Anything.
+    Any,
+    /// That it is unset.
+    Unset,
+    /// That it is this.
+    Is(String),
+}
+
+impl Cell {
+    fn read(text: &str) -> Self {
+        match text.trim() {
+            "" => Self::Any,
+            "<unset>" => Self::Unset,
+            value => Self::Is(value.to_owned()),
+        }
+    }
+
+    fn fits(&self, value: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Unset => value.is_empty(),
+            Self::Is(wanted) => wanted == value,
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        matches!(self, Self::Any) || self == other
+    }
+}
+
+impl Table {
+    /// From rows of `locals` cells and the result.
+    ///
+    /// # Errors
+    /// Names the row (from 1) that has another number of cells, or that there is no row.
+    pub fn from_rows(locals: usize, rows: &[Vec<String>]) -> Result<Self, String> {
+        if rows.is_empty() {
+            return Err("the table has no rows".to_owned());
+        }
+        let read = |(number, row): (usize, &Vec<String>)| match row.split_last() {
+            Some((result, cells)) if cells.len() == locals => {
+                let result = if result == "<unset>" { String::new() } else { result.clone() };
+                Ok(Row { cells: cells.iter().map(|cell| Cell::read(cell)).collect(), result })
+            }
+            _ => Err(format!(
+                "row {} has {} cells instead of {}: one for each of `locals`, and the result",
+                number + 1,
+                row.len(),
+                locals + 1
+            )),
+        };
+        Ok(Self { rows: rows.iter().enumerate().map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// From a CSV file with a header line `locals…, remote`.
+    ///
+    /// # Errors
+    /// Says what is wrong in which line.
+    pub fn from_csv(bytes: &[u8], locals: &[String], remote: &str) -> Result<Self, String> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(true).trim(csv::Trim::All).from_reader(bytes);
+        let header = reader.headers().map_err(|error| error.to_string())?.clone();
+        let wanted: Vec<&str> =
+            locals.iter().map(String::as_str).chain(std::iter::once(remote)).collect();
+        if !header.iter().eq(wanted.iter().copied()) {
+            return Err(format!(
+                "the header is {:?}; it must be {:?}",
+                header.iter().collect::<Vec<_>>().join(","),
+                wanted.join(",")
+            ));
+        }
+        let rows = reader
+            .records()
+            .map(|record| record.map(|record| record.iter().map(str::to_owned).collect()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| error.to_string())?;
+        Self::from_rows(locals.len(), &rows)
+    }
+
+    /// The result of the first row that fits `values`, which come in the order of `locals`.
+    #[must_use]
+    pub fn decide(&self, values: &[String]) -> Option<&str> {
+        let fits = |row: &&Row| row.cells.iter().zip(values).all(|(cell, value)| cell.fits(value));
+        self.rows.iter().find(fits).map(|row| row.result.as_str())
+    }
+
+    /// Rows (from 1) that never decide, each with the earlier row that fits whenever it does.
+    #[must_use]
+    pub fn unreachable_rows(&self) -> Vec<(usize, usize)> {
+        let covers = |a: &Row, b: &Row| a.cells.iter().zip(&b.cells).all(|(a, b)| a.covers(b));
+        self.rows
+            .iter()
+            .enumerate()
+            .filter_map(|(late, row)| {
+                let early = self.rows[..late].iter().position(|earlier| covers(earlier, row))?;
+                Some((late + 1, early + 1))
+            })
+            .collect()
+    }
+
+    /// The values that some row asks of the `index`-th local field.
+    #[must_use]
+    pub fn values_of(&self, index: usize) -> Vec<&str> {
+        self.rows
+            .iter()
+            .filter_map(|row| match row.cells.get(index) {
+                Some(Cell::Is(value)) => Some(value.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    fn table() -> Table {
+        let rows = [
+            strings(&["Closed", "Done", "CLOSED"]),
+            strings(&["Closed", "<unset>", "CANCELED"]),
+            strings(&["Closed", "", "REJECTED"]),
+            strings(&["", "", "RECEIVED"]),
+            strings(&["Open", "", "NEVER"]),
+        ];
+        Table::from_rows(2, &rows).unwrap()
+    }
+
+    #[test]
+    fn the_first_row_that_fits_decides() {
+        let cases = [
+            (["Closed", "Done"], "CLOSED"),
+            (["Closed", ""], "CANCELED"),
+            (["Closed", "Won't Fix"], "REJECTED"),
+            (["Open", ""], "RECEIVED"),
+        ];
+        for (values, wanted) in cases {
+            assert_eq!(table().decide(&strings(&values)), Some(wanted), "{values:?}");
+        }
+        let narrow = Table::from_rows(1, &[strings(&["Open", "RECEIVED"])]).unwrap();
+        assert_eq!(narrow.decide(&strings(&["Closed"])), None);
+    }
+
+    #[test]
+    fn rows_behind_a_wider_row_are_reported() {
+        assert_eq!(table().unreachable_rows(), [(5, 4)]);
+    }
+
+    #[test]
+    fn a_table_of_the_wrong_shape_is_refused_with_its_row() {
+        let error = Table::from_rows(2, &[strings(&["a", "b"])]).unwrap_err();
+        assert!(error.starts_with("row 1 has 2 cells instead of 3"), "{error}");
+        assert!(Table::from_rows(1, &[]).is_err());
+    }
+
+    #[test]
+    fn csv_needs_its_header_and_may_have_a_bom_and_blanks() {
+        let csv = "\u{feff}status, resolution, supplier_status\nClosed, , CLOSED\n";
+        let locals = strings(&["status", "resolution"]);
+        let table = Table::from_csv(csv.as_bytes(), &locals, "supplier_status").unwrap();
+        assert_eq!(table.decide(&strings(&["Closed", "x"])), Some("CLOSED"));
+        let error = Table::from_csv(csv.as_bytes(), &locals, "state").unwrap_err();
+        assert!(error.contains("must be \"status,resolution,state\""), "{error}");
+    }
+}

@@ -1,0 +1,181 @@
+//! What every [`Tracker`] must do, run against each adapter.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engsync::db::Db;
+use engsync::disk::{Disk, Steps};
+use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
+use engsync::tracker::double::Faulty;
+use engsync::tracker::embedded::{Embedded, Options, SCHEMA};
+use engsync::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Tracker};
+use engsync::{Clock, Fault, Timestamp};
+
+#[path = "tracker_contract/double.rs"]
+mod double;
+#[path = "tracker_contract/embedded.rs"]
+mod embedded;
+#[path = "tracker_contract/laws.rs"]
+mod laws;
+#[path = "tracker_contract/model.rs"]
+mod model;
+
+/// A clock that goes on a second whenever it is looked at.
+struct Ticking(Cell<i64>);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        self.0.set(self.0.get() + 1);
+        Timestamp::from_timestamp(1_741_600_000 + self.0.get(), 0).unwrap()
+    }
+}
+
+/// A tracker to try, and the directory it lives in.
+struct Subject<T = Embedded> {
+    tracker: T,
+    dir: tempfile::TempDir,
+}
+
+fn options(dir: &Path) -> Options {
+    Options {
+        key_prefix: "ISS".to_owned(),
+        values: [("priority".to_owned(), vec!["high".to_owned(), "low".to_owned()])].into(),
+        actor: "tester".to_owned(),
+        fields: vec!["severity".to_owned()],
+        shares_state: false,
+        files: dir.join("files"),
+    }
+}
+
+fn clock() -> Rc<dyn Clock> {
+    Rc::new(Ticking(Cell::new(0)))
+}
+
+fn own_file() -> Subject {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
+    let tracker = Embedded::new(db, Disk::default(), options(dir.path()), clock()).unwrap();
+    Subject { tracker, dir }
+}
+
+/// Another module's tables in the same file, and a transaction around everything, as a run has.
+fn shared() -> Subject {
+    const STATE: engsync::db::Schema =
+        engsync::db::Schema { name: "other", versions: &["CREATE TABLE other (x)"] };
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(&dir.path().join("engsync.db"), &[STATE, SCHEMA], &Steps::none()).unwrap();
+    db.sql().execute_batch("BEGIN IMMEDIATE").unwrap();
+    let options = Options { shares_state: true, ..options(dir.path()) };
+    let tracker = Embedded::new(db, Disk::default(), options, clock()).unwrap();
+    Subject { tracker, dir }
+}
+
+fn overlay() -> Subject {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::overlay(&dir.path().join("none.db"), &[SCHEMA]).unwrap();
+    let tracker = Embedded::overlay(db, Disk::default(), options(dir.path()), clock()).unwrap();
+    Subject { tracker, dir }
+}
+
+/// The double in front of a tracker, as long as nothing goes wrong.
+fn doubled() -> Subject<Faulty<Embedded>> {
+    let Subject { tracker, dir } = own_file();
+    Subject { tracker: Faulty::new(tracker), dir }
+}
+
+/// Runs each law against each adapter.
+macro_rules! contract {
+    ($($law:ident,)*) => {
+        contract!(@ own_file, $($law,)*);
+        contract!(@ shared, $($law,)*);
+        contract!(@ overlay, $($law,)*);
+        contract!(@ doubled, $($law,)*);
+    };
+    (@ $subject:ident, $($law:ident,)*) => {
+        mod $subject {
+            $(#[test] fn $law() {
+                let subject = super::$subject();
+                super::laws::$law(&subject.tracker);
+            })*
+        }
+    };
+}
+
+contract![
+    creates_and_reads_back,
+    reports_what_it_refuses_and_writes_the_rest,
+    answers_in_the_order_asked,
+    finds_by_marker,
+    updates_and_clears,
+    overwrites_only_what_was_expected,
+    coerces_shapes,
+    keeps_nasty_text,
+    says_when_an_issue_is_gone,
+    comments_once_per_token,
+    edits_and_deletes_comments,
+    attaches_replaces_and_detaches,
+    attaches_what_was_prepared,
+    refuses_content_that_did_not_come,
+    tells_what_changed,
+    marks_and_unmarks,
+    changes_nothing_when_nothing_changes,
+];
+
+// Small words for the laws.
+
+fn text(text: &str) -> Option<Value> {
+    Value::text(text)
+}
+
+fn list(items: &[&str]) -> Option<Value> {
+    Value::list(items.iter().map(|item| (*item).to_owned()).collect())
+}
+
+fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
+    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
+}
+
+fn make(tracker: &dyn Tracker, marker: &str) -> String {
+    let written = tracker.create(marker, &changes(&[("summary", text("s"))])).unwrap();
+    assert!(written.refused.is_empty());
+    written.issue.id
+}
+
+fn read(tracker: &dyn Tracker, key: &str) -> Issue {
+    tracker.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
+}
+
+struct Bytes(Vec<u8>);
+
+impl Content for Bytes {
+    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+        sink(&mut self.0.as_slice())
+    }
+}
+
+fn file(name: &str, bytes: &[u8]) -> Attachment {
+    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
+}
+
+fn bytes(file: &Attachment) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.read_with(&mut |reader| reader.read_to_end(&mut bytes).map(drop)).unwrap();
+    bytes
+}
+
+fn names(issue: &Issue) -> Vec<&str> {
+    issue.attachments.iter().map(|file| file.name.as_str()).collect()
+}
+
+fn texts(issue: &Issue) -> Vec<&str> {
+    issue.comments.iter().map(|comment| comment.text.as_str()).collect()
+}
+
+fn note(text: &str, token: &str) -> NewComment {
+    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
+}

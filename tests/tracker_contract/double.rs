@@ -1,0 +1,110 @@
+//! The double meets the troubles that were planned, and no others.
+
+use super::*;
+use engsync::Result;
+use engsync::tracker::double::{Planned, Trouble, Verb};
+
+/// Every verb once; `ISS-1` with a comment and a file is there.
+fn every(tracker: &dyn Tracker) -> Vec<(Verb, Result<()>)> {
+    let set = changes(&[("summary", text("t"))]);
+    let photo = file("new", b"new");
+    vec![
+        (Verb::Schema, tracker.schema().map(drop)),
+        (Verb::GetMany, tracker.get_many(&["ISS-1".to_owned()]).map(drop)),
+        (Verb::Find, tracker.find("main/p:1").map(drop)),
+        (Verb::Create, tracker.create("main/p:2", &set).map(drop)),
+        (Verb::Update, tracker.update("ISS-1", &set, None).map(drop)),
+        (Verb::Comment, tracker.comment("ISS-1", &note("new", "n")).map(drop)),
+        (Verb::EditComment, tracker.edit_comment("ISS-1", "1", "edited")),
+        (Verb::DeleteComment, tracker.delete_comment("ISS-1", "1")),
+        (Verb::Prepare, tracker.prepare(&photo)),
+        (Verb::Attach, tracker.attach("ISS-1", &photo)),
+        (Verb::Detach, tracker.detach("ISS-1", "old")),
+        (Verb::ChangedSince, tracker.changed_since(None).map(drop)),
+        (Verb::Mark, tracker.mark("ISS-1", None)),
+    ]
+}
+
+fn start() -> Subject<Faulty<Embedded>> {
+    let Subject { tracker, dir } = overlay();
+    make(&tracker, "main/p:1");
+    tracker.comment("ISS-1", &note("old", "o")).unwrap();
+    tracker.attach("ISS-1", &file("old", b"old")).unwrap();
+    Subject { tracker: Faulty::new(tracker), dir }
+}
+
+#[test]
+fn nothing_goes_wrong_by_itself_and_calls_are_remembered() {
+    let subject = start();
+    let done = every(&subject.tracker);
+    assert!(done.iter().all(|(_, result)| result.is_ok()));
+    let verbs: Vec<Verb> = done.iter().map(|(verb, _)| *verb).collect();
+    let calls = subject.tracker.calls();
+    assert_eq!(calls.iter().map(|(verb, _)| *verb).collect::<Vec<_>>(), verbs);
+    assert_eq!(calls[3], (Verb::Create, "main/p:2".to_owned()));
+    every(&subject.tracker);
+    assert_eq!(subject.tracker.writes().len(), 8);
+    assert!(subject.tracker.calls().is_empty());
+}
+
+#[test]
+fn each_trouble_strikes_its_verb_once() {
+    let cases = [
+        (Trouble::Unavailable, Fault::Wait),
+        (Trouble::InDoubt, Fault::Wait),
+        (Trouble::Rejected, Fault::Item),
+        (Trouble::Broken, Fault::Setup),
+    ];
+    for (trouble, fault) in cases {
+        for verb in every(&start().tracker).into_iter().map(|(verb, _)| verb) {
+            let Subject { tracker, dir: _dir } = start();
+            tracker.plan(Planned::next(verb, trouble.clone()));
+            for (called, result) in every(&tracker) {
+                let met = result.err().map(|error| error.fault);
+                let wanted = (called == verb).then_some(fault);
+                assert_eq!(met, wanted, "{trouble:?} at {verb:?}, calling {called:?}");
+            }
+            assert!(tracker.heal().is_empty(), "it was met");
+        }
+    }
+}
+
+#[test]
+fn in_doubt_is_done_and_unavailable_is_not() {
+    for (trouble, done) in [(Trouble::InDoubt, 1), (Trouble::Unavailable, 0)] {
+        let subject = doubled();
+        subject.tracker.plan(Planned::next(Verb::Create, trouble));
+        let error = subject.tracker.create("main/p:1", &Changes::new()).unwrap_err();
+        assert_eq!(error.fault, Fault::Wait);
+        assert_eq!(subject.tracker.find("main/p:1").unwrap().len(), done);
+    }
+}
+
+#[test]
+fn fields_are_refused_cut_and_edited_meanwhile() {
+    let subject = doubled();
+    let tracker = &subject.tracker;
+    tracker.plan(Planned::always(Verb::Update, Trouble::RefuseField("labels".to_owned())));
+    let key = make(tracker, "main/p:1");
+    let set = changes(&[("labels", list(&["a"])), ("summary", text("änderung"))]);
+    for _ in 0..2 {
+        let written = tracker.update(&key, &set, None).unwrap();
+        assert_eq!(written.refused.len(), 1);
+        assert_eq!(
+            (written.refused[0].field.as_str(), written.refused[0].code),
+            ("labels", TRACKER_REFUSED)
+        );
+        assert_eq!(written.issue.fields.text("summary"), "änderung");
+    }
+    assert_eq!(tracker.heal().len(), 1);
+    tracker.plan(Planned::next(Verb::Create, Trouble::Truncate("summary".to_owned(), 3)));
+    let written = tracker.create("main/p:2", &set).unwrap();
+    assert_eq!((written.refused, written.issue.fields.text("summary")), (vec![], "änd".into()));
+    let meanwhile = Trouble::EditedBefore("summary".to_owned(), text("edited"));
+    tracker.plan(Planned::nth(Verb::Update, 2, meanwhile));
+    let expected = changes(&[("summary", text("änderung"))]);
+    let want = |word| changes(&[("summary", text(word))]);
+    assert_eq!(tracker.update(&key, &want("änderung"), Some(&expected)).unwrap().refused, []);
+    let written = tracker.update(&key, &want("new"), Some(&expected)).unwrap();
+    assert_eq!((written.refused.len(), written.issue.fields.text("summary")), (1, "edited".into()));
+}
