@@ -2,8 +2,7 @@
 //!
 //! `cargo bench --bench asam` prints MB/s (10^6 bytes); the peak memory of this process stands at
 //! the end. quick-xml's bare events in the same run are the anchor; a full pass cannot be faster.
-
-#![allow(clippy::expect_used, missing_docs)]
+#![allow(missing_docs, clippy::expect_used, reason = "a benchmark stops where it fails")]
 
 use std::hint::black_box;
 use std::io::{self, Cursor, Read, Write};

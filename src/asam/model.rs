@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::code;
+use super::notes::Notes;
 use super::rich::{self, Render};
 use super::tree::Element;
 use super::vocabulary::{self, Item};
@@ -99,9 +100,9 @@ impl<'t> Object<'t> {
 
 impl<'t> Entry<'t> {
     /// Reads an ISSUE. What is unusable is left out, each with a finding.
-    pub(super) fn read(issue: Element<'t>, render: Render, findings: &mut Vec<Finding>) -> Self {
+    pub(super) fn read(issue: Element<'t>, render: Render, notes: &mut Notes) -> Self {
         let mut entry = Self::default();
-        let mut reader = Reader { render, findings, contents: Vec::new() };
+        let mut reader = Reader { render, notes, contents: Vec::new() };
         reader.survey(issue);
         reader.items(issue, vocabulary::ISSUE, &mut entry);
         entry
@@ -110,7 +111,7 @@ impl<'t> Entry<'t> {
 
 struct Reader<'f> {
     render: Render,
-    findings: &'f mut Vec<Finding>,
+    notes: &'f mut Notes,
     /// Where the CONTENT elements of the issue stand.
     contents: Vec<usize>,
 }
@@ -292,7 +293,7 @@ impl Reader<'_> {
 
     fn document<'t>(&mut self, xdoc: Element<'t>, url: &str) -> Option<Document<'t>> {
         let content = xdoc.find_all(&["CONTENT"]).next().map(|content| content.at());
-        let content = content.and_then(|at| self.contents.iter().position(|known| *known == at));
+        let content = content.and_then(|at| self.contents.binary_search(&at).ok());
         let name = ["LONG-NAME-1", "LONG-NAME", "LABEL"]
             .into_iter()
             .map(|name| xdoc.lead_of(name))
@@ -375,18 +376,18 @@ impl Reader<'_> {
     /// not inside rich text or special data.
     fn survey(&mut self, issue: Element<'_>) {
         const OPEN: &[&str] = &["ISSUE-DESC", "ISSUE-SOLUTION-DESC", "ANNOTATION-TEXT", "SDGS"];
-        let (findings, contents) = (&mut *self.findings, &mut self.contents);
+        let (notes, contents) = (&mut *self.notes, &mut self.contents);
         issue.walk(&mut |element| {
             let name = element.name();
             if name == "CONTENT" {
                 contents.push(element.at());
             }
             let known = vocabulary::is_known(name);
-            if !known {
+            if !known && notes.has_room() {
                 let shown = super::events::one_line(name);
                 let text = format!("the element {shown} is not known and not used");
                 let path = super::events::one_line(&element.path());
-                findings.push(Finding::warning(code::UNKNOWN_ELEMENT, text).at(path));
+                notes.push(Finding::warning(code::UNKNOWN_ELEMENT, text).at(path));
             }
             known && !OPEN.contains(&name)
         });
@@ -394,7 +395,7 @@ impl Reader<'_> {
 
     fn incomplete(&mut self, element: Element<'_>, why: &str) {
         let text = format!("{}: {why}", super::events::one_line(element.name()));
-        self.findings.push(Finding::warning(code::ELEMENT_INCOMPLETE, text));
+        self.notes.warn(code::ELEMENT_INCOMPLETE, text);
     }
 }
 
