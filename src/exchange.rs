@@ -88,7 +88,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
     run.take_in()?;
-    run.take_pending()?;
+    run.take_pending(None)?;
     run.sweep(None)?;
     run.answer_all()?;
     run.expire()?;

@@ -71,6 +71,7 @@ impl Import {
         };
         run.log(&report)?;
         run.report.packages.push(report);
+        run.take_pending(Some(&partner.key))?;
         run.sweep(Some(&partner.key))?;
         run.answer_by_hand(partner, &self.out)?;
         Ok(run.report)

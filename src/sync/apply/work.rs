@@ -374,7 +374,9 @@ impl<'a> Work<'a> {
         for change in changes {
             self.record(change);
         }
-        let always = self.context.policy.answer_always && self.delivery.is_some();
+        // The sweep behind a delivery does not take back that it is to be answered.
+        let due = self.delivery.is_some() || self.link.owed.is_some();
+        let always = self.context.policy.answer_always && due;
         let news = self.link.base.sent.as_ref().is_none_or(|sent| outgoing.differs_from(sent));
         self.link.owed = (news || always).then(|| outgoing.clone());
     }
