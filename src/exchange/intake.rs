@@ -8,7 +8,7 @@ use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
 use crate::spool::{Found, Group, Mode, PartFile, Reason};
 use crate::state::KnownPart;
-use crate::{Digest, Error, Finding, Hasher, Result, stamp};
+use crate::{Digest, Error, Finding, Hasher, Result};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 16 << 20;
@@ -213,12 +213,9 @@ impl Run<'_> {
     }
 }
 
+/// Exactly, to tell one writing of a part from the next.
 fn modified(part: &PartFile) -> String {
-    stamp_exact(part.modified)
-}
-
-fn stamp_exact(time: SystemTime) -> String {
-    crate::Timestamp::from(time).to_rfc3339()
+    crate::Timestamp::from(part.modified).to_rfc3339()
 }
 
 fn parts(missing: &[u16]) -> String {
@@ -249,9 +246,4 @@ fn broken(findings: &[Finding]) -> Reason {
         hint: Some("`engsync inspect` shows the place; ask the partner to send it again".into()),
         ..Reason::new(code, text).with_findings(findings)
     }
-}
-
-/// For the log: now.
-pub(super) fn at(run: &Run<'_>) -> String {
-    stamp(run.tools.clock.now())
 }

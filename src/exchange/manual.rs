@@ -6,8 +6,7 @@ use super::package::failure;
 use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
 use crate::asam::Archive;
 use crate::spool::Reason;
-use crate::state::PackageRow;
-use crate::{Error, Fault, Result, USAGE, stamp};
+use crate::{Error, Fault, Result, USAGE};
 
 /// An import by hand.
 #[derive(Clone, Debug)]
@@ -111,17 +110,6 @@ impl Run<'_> {
         self.log(&report)?;
         self.report.packages.push(report);
         Ok(self.report)
-    }
-
-    fn log(&self, report: &PackageReport) -> Result<()> {
-        self.tools.state.log_package(&PackageRow {
-            name: report.name.clone(),
-            partner: report.partner.clone(),
-            outcome: report.outcome.as_str().to_owned(),
-            reason: report.reason.clone(),
-            text: report.text.clone(),
-            at: stamp(self.tools.clock.now()),
-        })
     }
 
     fn answer_by_hand(&mut self, partner: &Partner, out: &Path) -> Result<()> {

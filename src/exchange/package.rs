@@ -1,13 +1,12 @@
 //! One complete package: identity, partner, archives, issues, and where it goes.
 
-use super::intake::at;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
 use crate::spool::{Active, Entry, PartFile, Reason};
 use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
 use crate::sync::{Action, Outcome as IssueOutcome};
-use crate::{Error, Fault, Finding, Result};
+use crate::{Error, Fault, Finding, Result, stamp};
 
 /// A package in hand.
 pub(super) struct Doing {
@@ -203,15 +202,20 @@ impl Run<'_> {
         for (file, known) in &doing.originals {
             self.tools.state.know_part(file, known)?;
         }
+        self.log(report)?;
+        transaction.commit()
+    }
+
+    /// Adds a line to the log of packages.
+    pub(super) fn log(&self, report: &PackageReport) -> Result<()> {
         self.tools.state.log_package(&PackageRow {
             name: report.name.clone(),
             partner: report.partner.clone(),
             outcome: report.outcome.as_str().to_owned(),
             reason: report.reason.clone(),
             text: report.text.clone(),
-            at: at(self),
-        })?;
-        transaction.commit()
+            at: stamp(self.tools.clock.now()),
+        })
     }
 }
 
