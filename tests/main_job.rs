@@ -216,6 +216,9 @@ fn the_same_package_again_is_a_duplicate_and_the_same_name_otherwise_is_not() {
     site.deliver(FIRST, &[Defect { title: "other", ..defect("4711") }]);
     let report = site.run();
     assert_eq!(report["packages"][0]["reason"], "identity-reuse");
+    // Another total is another thing, complete or not.
+    fs::write(site.path(&format!("spool/incoming/{FIRST}003003")), "x").unwrap();
+    assert_eq!(site.run()["packages"][0]["reason"], "identity-reuse");
     assert_eq!(site.issue("ISS-1")["fields"]["summary"], "Fensterheber klemmt");
 }
 

@@ -103,6 +103,13 @@ impl Run<'_> {
     fn take(&mut self, group: Group) -> Result<()> {
         let group = self.rejoined(group)?;
         let name = group.name.to_string();
+        if let Some(seen) = self.tools.state.seen(&group.name)?
+            && seen.total != group.total
+        {
+            let reason = reused(&name, "a package of this name and another total was applied");
+            let doing = self.claim(&group)?;
+            return self.set_aside(doing, Some(&seen.partner), &reason);
+        }
         match self.look(&group.parts, &group.name)? {
             Look::Complete(package) => {
                 let doing = self.claim(&group)?;
@@ -216,6 +223,14 @@ impl Run<'_> {
 /// Exactly, to tell one writing of a part from the next.
 fn modified(part: &PartFile) -> String {
     crate::Timestamp::from(part.modified).to_rfc3339()
+}
+
+/// A name that stands for two different things.
+pub(super) fn reused(name: &str, text: &str) -> Reason {
+    let hint = format!(
+        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
+    );
+    Reason { hint: Some(hint), ..Reason::new(engdat::code::IDENTITY_REUSE, text) }
 }
 
 fn parts(missing: &[u16]) -> String {

@@ -1,5 +1,6 @@
 //! One complete package: identity, partner, archives, issues, and where it goes.
 
+use super::intake::reused;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
@@ -55,15 +56,8 @@ impl Run<'_> {
                 );
             }
             Some(_) => {
-                let reason = Reason {
-                    hint: Some(format!(
-                        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
-                    )),
-                    ..Reason::new(
-                        crate::engdat::code::IDENTITY_REUSE,
-                        "a package of this name was applied with other content",
-                    )
-                };
+                let text = "a package of this name was applied with other content";
+                let reason = reused(&name.to_string(), text);
                 return self.set_aside(doing, Some(&partner.key), &reason);
             }
             None => {}
