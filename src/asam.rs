@@ -19,6 +19,7 @@ mod explain;
 mod fields;
 mod files;
 mod flat;
+pub mod fuzz;
 mod header;
 mod limits;
 mod model;
