@@ -12,6 +12,7 @@ mod inspect;
 mod links;
 mod log;
 mod nearest;
+mod pack;
 mod progress;
 mod raw;
 mod report;
@@ -101,6 +102,7 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             let report = exchange::run(&app.tools(global, &wall, &bars))?;
             show_report(&report, global)
         }
+        Command::Pack(args) => pack::run(args, global),
         Command::Inspect { paths } => inspect::run(paths, global),
         Command::Check => check::run(global),
         Command::Status { check } => {
@@ -108,7 +110,7 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             let status = status::Status::read(&app, &SystemClock(None))?;
             if global.json {
                 print_json(&status)?;
-            } else {
+            } else if !global.quiet || status.is_trouble() {
                 print(&status.render(out_style(global)))?;
             }
             Ok(if *check && status.is_trouble() { Exit::Trouble } else { Exit::Done })

@@ -12,6 +12,7 @@ mod detail;
 mod explain;
 #[doc(hidden)]
 pub mod fuzz;
+mod json;
 mod levels;
 pub mod lists;
 mod message;
@@ -23,7 +24,8 @@ mod write;
 
 pub use assemble::{Assembly, Package, assemble};
 pub use compose::{compose, cut_file_name};
-pub use explain::explain;
+pub use explain::{explain, explain_missing};
+pub use json::to_json;
 pub use levels::{Levels, is_truncated};
 pub use message::{
     Detail, Document, Drawing, EngdatMessage, Envelope, FileEntry, Link, Security, Station, Stray,

@@ -5,12 +5,14 @@ mod answer;
 mod intake;
 mod issues;
 mod manual;
+mod pack;
 mod package;
 mod pending;
 mod report;
 mod settings;
 
 pub use manual::Import;
+pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
 

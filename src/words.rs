@@ -29,7 +29,7 @@ pub enum Fault {
 pub struct Code(&'static str);
 
 impl Code {
-    /// Only [`codes!`] calls this, so that every word stands in a module's table.
+    /// Only the macro `codes!` calls this, so that every word stands in a module's table.
     #[must_use]
     pub const fn new(word: &'static str) -> Self {
         Self(word)

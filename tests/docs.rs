@@ -45,13 +45,16 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
 fn every_configuration_key_is_documented_and_no_other() {
     // The keys as the reader declares them, from its source: it is the one list there is.
     let source = read("src/cli/raw.rs");
-    let keys: BTreeSet<String> = source
+    let (_, tables) = source.split_once("struct RawCompany").unwrap();
+    let keys: BTreeSet<String> = tables
         .lines()
         .filter_map(|line| line.trim().strip_prefix("pub "))
         .filter_map(|line| line.split_once(": ").map(|(key, _)| key.to_owned()))
         .collect();
     assert!(keys.len() > 30, "{keys:?}");
-    let documented = first_cells(&read("docs/configuration.md"));
+    let mut documented = first_cells(&read("docs/configuration.md"));
+    // Environment variables stand in the same file.
+    documented.retain(|key| key.chars().any(char::is_lowercase));
     let missing: Vec<_> = keys.difference(&documented).collect();
     let surplus: Vec<_> = documented.difference(&keys).collect();
     assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
@@ -62,7 +65,9 @@ fn every_configuration_key_is_documented_and_no_other() {
 fn every_rule_kind_and_key_is_documented() {
     let docs = read("docs/rules.md");
     for kind in engsync::sync::kinds() {
-        assert!(docs.contains(&format!("`{kind}`")), "docs/rules.md does not describe {kind}");
+        let heads = docs.lines().filter(|line| line.starts_with('#'));
+        let described = heads.filter(|line| line.trim_start_matches(['#', ' ']) == kind).count();
+        assert_eq!(described, 1, "docs/rules.md does not describe {kind}");
     }
     let source = read("src/sync/raw.rs");
     let keys = source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());

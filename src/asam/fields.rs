@@ -2,7 +2,7 @@
 
 use super::vocabulary::{
     ACTION_POINTS, ANALYSIS_COMMENTS, COMPONENT_NAME, COMPONENTS, ISSUE, Item, OBJECTS, OWNER,
-    PROBLEM_NUMBER, PROJECT_ID, RELEASE_WANTED, SEVERITY,
+    OWNER_ID, PROBLEM_NUMBER, PROJECT_ID, RELEASE_WANTED, SEVERITY,
 };
 
 /// Supplier fields that an answer takes from elsewhere than an element of its own.
@@ -17,6 +17,7 @@ pub fn is_known_field(field: &str) -> bool {
         ACTION_POINTS,
         ANALYSIS_COMMENTS,
         OWNER,
+        OWNER_ID,
         PROBLEM_NUMBER,
         PROJECT_ID,
         RELEASE_WANTED,

@@ -150,7 +150,10 @@ impl Writer {
                 self.mark.clear();
                 self.end_line();
             }
-            Kind::Break => self.end_line(),
+            Kind::Break => {
+                self.end_line();
+                self.children(element);
+            }
             Kind::Verbatim => self.verbatim(element),
             Kind::Inline(mark) => self.inline(element, mark),
             Kind::Nothing => {}

@@ -1,7 +1,12 @@
 //! The samples, against what the older program makes of them.
 
 mod corpus;
+mod explained;
 mod hostile;
+mod law;
+mod mutated;
+mod oddities;
+mod versions;
 mod written;
 
 use std::io::Cursor;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::conflicts::ConflictsCommand;
+use super::pack::PackArgs;
 use super::tracker::TrackerArgs;
 use crate::Timestamp;
 
@@ -107,6 +108,8 @@ pub(super) enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Make an ENGDAT package of any files
+    Pack(PackArgs),
     /// Check the configuration, the spool and the tracker; list every problem
     Check,
     /// Show the queue by state, what waits, what is held

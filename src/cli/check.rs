@@ -4,15 +4,16 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::app::{Access, App};
+use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::style::{Tone, plain};
 use super::table::Table;
 use super::{Exit, config, out_style, print, print_json};
+use crate::engdat::{self, FileEntry};
 use crate::exchange::Settings;
 use crate::spool::DIRECTORIES;
 use crate::tracker::{Schema, Tracker};
-use crate::{Error, Fault, Severity, sync};
+use crate::{Clock, Error, Fault, Severity, sync};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -33,6 +34,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
             found.problems.extend(config.problems);
             found.warnings.extend(config.warnings);
             spool(&config.settings, &mut found);
+            descriptions(&config.settings, &SystemClock(global.now), &mut found);
             tracker(&config.settings, global, &mut found);
         }
         Err(error) if error.source.is_some() => return Err(error.into()),
@@ -64,6 +66,22 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         print(&text)?;
     }
     Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Trouble })
+}
+
+/// The parties of each partner must make a description that our own reader has nothing against.
+fn descriptions(settings: &Settings, clock: &dyn Clock, found: &mut Found) {
+    for partner in &settings.partners {
+        let issued = clock.now().with_timezone(&partner.zone).naive_local();
+        let name = engdat::next_name(issued, None, &partner.name_tail);
+        let files = [FileEntry::archive(&partner.format)];
+        let mut message = engdat::compose(&name, issued, &partner.own, &partner.peer, &files);
+        message.version.clone_from(&partner.version);
+        if let Err(findings) = engdat::write_with(&message, partner.transliterate) {
+            found.problems.extend(
+                findings.iter().map(|f| format!("[partner.{}.engdat] {}", partner.key, f.text)),
+            );
+        }
+    }
 }
 
 /// The spool's directories: there, and writable.

@@ -170,7 +170,7 @@ fn package(disk: &Disk, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
     let read = engdat::read(&bytes, &Levels::default());
     if let Some(message) = &read.message {
         explained.lines = engdat::explain(message);
-        explained.more.insert("message".into(), message_json(message));
+        explained.more.insert("message".into(), engdat::to_json(message));
     }
     let at_description = |finding: Finding| {
         let finding = if finding.place.path.is_none() {
@@ -186,12 +186,11 @@ fn package(disk: &Disk, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
         }
         Assembly::Waiting { missing } => {
             explained.findings.extend(read.findings.into_iter().map(at_description));
-            let missing: Vec<String> = missing.iter().map(|index| format!("{index:03}")).collect();
-            let text = format!("missing: part {}", missing.join(", "));
-            explained.lines.push(text.clone());
+            for line in engdat::explain_missing(&missing, read.message.as_ref()) {
+                let finding = Finding::warning(engdat::code::PART_MISSING, line);
+                explained.findings.push((finding, None));
+            }
             explained.more.insert("missing".into(), json!(missing));
-            let finding = Finding::warning(engdat::code::PART_MISSING, text);
-            explained.findings.push((finding, None));
         }
         Assembly::Broken(findings) => {
             explained.findings.extend(findings.into_iter().map(at_description));
@@ -247,29 +246,10 @@ fn description(disk: &Disk, path: &Path, name: &str) -> Result<Explained> {
     let mut explained = Explained::new("description", name);
     if let Some(message) = &read.message {
         explained.lines = engdat::explain(message);
-        explained.more.insert("message".into(), message_json(message));
+        explained.more.insert("message".into(), engdat::to_json(message));
     }
     let shown = path.display().to_string();
     let with_bytes = |finding: Finding| (finding.at(shown.clone()), Some(bytes.clone()));
     explained.findings = read.findings.into_iter().map(with_bytes).collect();
     Ok(explained)
-}
-
-fn message_json(message: &engdat::EngdatMessage) -> Value {
-    json!({
-        "reference": message.reference,
-        "version": message.version,
-        "issued": message.issued.map(|issued| issued.format("%Y-%m-%dT%H:%M:%S").to_string()),
-        "sender": message.sender,
-        "receiver": message.receiver,
-        "total": message.total,
-        "files": message.files.iter().map(|file| json!({
-            "number": file.index,
-            "name": file.name,
-            "format_code": file.format_code,
-            "format": file.format,
-            "data_code": file.data_code,
-            "status_code": file.status_code,
-        })).collect::<Vec<_>>(),
-    })
 }

@@ -73,6 +73,24 @@ impl Charset {
         }
     }
 
+    /// Appends the text of `bytes` as UTF-8.
+    pub(super) fn decode_into(self, bytes: &[u8], text: &mut Vec<u8>) {
+        match self {
+            _ if bytes.is_ascii() => text.extend_from_slice(bytes),
+            Self::A | Self::B | Self::Latin1 => {
+                for &octet in bytes {
+                    if octet.is_ascii() {
+                        text.push(octet);
+                    } else {
+                        // U+0080 to U+00FF are two octets in UTF-8, the lead being C2 or C3.
+                        text.extend_from_slice(&[0xc0 | octet >> 6, 0x80 | octet & 0x3f]);
+                    }
+                }
+            }
+            _ => text.extend_from_slice(self.decode(bytes).as_bytes()),
+        }
+    }
+
     /// Appends `c`; false where the repertoire has no such character.
     #[must_use]
     pub fn encode(self, c: char, out: &mut Vec<u8>) -> bool {

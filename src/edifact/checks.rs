@@ -68,7 +68,7 @@ fn tag(segment: Segment<'_>, findings: &mut Vec<Finding>) {
 fn characters(segment: Segment<'_>, utf8: bool, findings: &mut Vec<Finding>) {
     let interchange = segment.interchange;
     let syntax = &interchange.syntax;
-    let (start, marks) = interchange.spans.segment(segment.index);
+    let (_, marks) = interchange.spans.segment(segment.index);
     let raw = segment.raw();
     let foreign = |from: usize| -> Option<usize> {
         let rest = raw.get(from..)?;
@@ -81,31 +81,19 @@ fn characters(segment: Segment<'_>, utf8: bool, findings: &mut Vec<Finding>) {
         if matches!(octet, b'\r' | b'\n') {
             line_break.get_or_insert(found);
         } else if !(syntax.service.is_active(octet) || utf8 && octet >= 0x80) {
-            let mut finding = interchange.finding(
-                Severity::Warning,
-                code::CHARACTER,
-                format!(
-                    "{:?} is not in the repertoire of {}",
-                    syntax.charset.decode(&[octet]),
-                    String::from_utf8_lossy(&syntax.identifier)
-                ),
-                start + found,
+            let text = format!(
+                "{:?} is not in the repertoire of {}",
+                syntax.charset.decode(&[octet]),
+                String::from_utf8_lossy(&syntax.identifier)
             );
-            let byte = finding.place.byte;
-            *finding.place = crate::Place { byte, ..segment.place() };
-            finding.contrl = Some(21);
-            findings.push(finding);
+            findings.push(octet_finding(segment, code::CHARACTER, Some(21), found, text));
             break;
         }
         at = foreign(found + 1);
     }
     if let Some(found) = line_break {
         let text = "there is a line end inside the segment; it is read as a blank";
-        let mut finding =
-            interchange.finding(Severity::Warning, code::LINE_BREAK, text, start + found);
-        let byte = finding.place.byte;
-        *finding.place = crate::Place { byte, ..segment.place() };
-        findings.push(finding);
+        findings.push(octet_finding(segment, code::LINE_BREAK, None, found, text.to_owned()));
     }
     if marks.iter().any(|mark| mark.released()) {
         releases(segment, raw, findings);
@@ -120,19 +108,33 @@ fn characters(segment: Segment<'_>, utf8: bool, findings: &mut Vec<Finding>) {
     }
 }
 
+/// A warning about octet `at` of a segment.
+fn octet_finding(
+    segment: Segment<'_>,
+    code: Code,
+    contrl: Option<u8>,
+    at: usize,
+    text: String,
+) -> Finding {
+    let mut finding = Finding::warning(code, text);
+    *finding.place = segment.place_at(at);
+    finding.contrl = contrl;
+    finding
+}
+
 fn releases(segment: Segment<'_>, raw: &[u8], findings: &mut Vec<Finding>) {
     let service = &segment.interchange.syntax.service;
-    let mut octets = raw.iter();
-    while let Some(&octet) = octets.next() {
+    let mut octets = raw.iter().enumerate();
+    while let Some((at, &octet)) = octets.next() {
         if Some(octet) != service.release {
             continue;
         }
-        if let Some(&next) = octets.next()
+        if let Some((_, &next)) = octets.next()
             && !service.is_active(next)
         {
             let shown = segment.interchange.syntax.charset.decode(&[next]).into_owned();
             let text = format!("a release character stands before {shown:?}, which needs none");
-            findings.push(report(segment, Severity::Warning, (code::RELEASE, 18), None, text));
+            findings.push(octet_finding(segment, code::RELEASE, None, at, text));
             return;
         }
     }

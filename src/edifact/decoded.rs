@@ -5,6 +5,9 @@ use super::interchange::{Interchange, Segment};
 use super::spans::Closer;
 use super::writer::Writer;
 
+/// One octet of the text stands between two components.
+const SEPARATOR: u8 = b'\n';
+
 /// An interchange and the text of all its components in one string.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
@@ -35,19 +38,38 @@ impl Decoded {
         let source = &self.interchange;
         let mut text = std::mem::take(&mut self.text).into_bytes();
         text.clear();
-        text.reserve(source.bytes.len());
+        // One octet beyond ASCII becomes two in most character sets.
+        let beyond = source.bytes.iter().filter(|octet| !octet.is_ascii()).count();
+        text.reserve(source.bytes.len() + beyond);
+        let charset = source.syntax.charset;
+        let mut plain = Vec::new();
         self.ends.clear();
         self.ends.reserve(source.components());
         for index in 0..source.spans.len() {
-            let (mut start, marks) = source.spans.segment(index);
+            let (start, marks) = source.spans.segment(index);
+            let end = marks.last().map_or(start, |mark| mark.end());
+            let bytes = source.bytes.get(start..end).unwrap_or(&[]);
+            let released = marks.iter().fold(false, |any, mark| any | mark.released());
+            if bytes.is_ascii() && !released && !source.breaks {
+                // What is the same in any character set is taken whole, separators and all.
+                let base = text.len();
+                text.extend_from_slice(bytes);
+                self.ends.extend(marks.iter().map(|mark| (base + mark.end() - start) as u32));
+                text.push(SEPARATOR);
+                continue;
+            }
+            let mut start = start;
             for mark in marks {
                 let bytes = source.bytes.get(start..mark.end()).unwrap_or(&[]);
-                if bytes.is_ascii() && !mark.released() && !source.breaks {
-                    text.extend_from_slice(bytes);
+                if mark.released() || source.breaks {
+                    plain.clear();
+                    source.plain(bytes, &mut plain);
+                    charset.decode_into(&plain, &mut text);
                 } else {
-                    text.extend_from_slice(source.text(start, *mark).as_bytes());
+                    charset.decode_into(bytes, &mut text);
                 }
                 self.ends.push(text.len() as u32);
+                text.push(SEPARATOR);
                 start = mark.end() + 1;
             }
         }
@@ -99,11 +121,11 @@ impl Decoded {
     /// Component `index` of the interchange, counted from 0.
     fn component(&self, index: usize) -> &str {
         let start = match index.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
+            Some(before) => self.ends.get(before).map_or(0, |&end| end as usize + 1),
             None => 0,
         };
-        let end = self.ends.get(index).copied().unwrap_or(start);
-        self.text.get(start as usize..end as usize).unwrap_or("")
+        let end = self.ends.get(index).map_or(start, |&end| end as usize);
+        self.text.get(start..end).unwrap_or("")
     }
 }
 

@@ -131,6 +131,17 @@ impl Interchange {
 
     /// Appends `bytes` without release characters and with blanks for line ends.
     pub(super) fn plain(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        if let (Some(release), false) = (self.syntax.service.release, self.breaks) {
+            let mut rest = bytes;
+            while let Some(at) = memchr::memchr(release, rest) {
+                let (head, tail) = rest.split_at(at);
+                out.extend_from_slice(head);
+                out.extend(tail.get(1));
+                rest = tail.get(2..).unwrap_or(&[]);
+            }
+            out.extend_from_slice(rest);
+            return;
+        }
         let mut octets = bytes.iter().copied().peekable();
         while let Some(octet) = octets.next() {
             if Some(octet) == self.syntax.service.release {
@@ -214,11 +225,35 @@ impl<'a> Segment<'a> {
     /// Where it is.
     #[must_use]
     pub fn place(&self) -> Place {
+        // What is no tag may be as long as the file.
+        let tag = self.tag_octets();
+        let tag = String::from_utf8_lossy(tag.get(..20).unwrap_or(tag)).into_owned();
         Place {
             byte: Some(self.byte()),
             segment: Some(self.number()),
-            tag: Some(String::from_utf8_lossy(self.tag_octets()).into_owned()),
+            tag: Some(tag),
             ..Place::default()
+        }
+    }
+
+    /// Where octet `at` of the segment is, with the element and component it is in.
+    pub(super) fn place_at(&self, at: usize) -> Place {
+        let (start, marks) = self.interchange.spans.segment(self.index);
+        let (mut element, mut component) = (1_u16, 1_u16);
+        for mark in marks.iter().take_while(|mark| mark.end() < start + at) {
+            match mark.closer() {
+                Closer::Component => component = component.saturating_add(1),
+                Closer::Repetition => component = 1,
+                Closer::Element | Closer::Terminator => {
+                    (element, component) = (element.saturating_add(1), 1);
+                }
+            }
+        }
+        Place {
+            byte: Some(self.interchange.offset_in_file(start + at)),
+            element: Some(element),
+            component: Some(component),
+            ..self.place()
         }
     }
 

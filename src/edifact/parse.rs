@@ -164,10 +164,10 @@ impl File<'_> {
                 return None;
             }
         };
-        found.syntax = found.opened(&opening, start, findings);
+        found.syntax = found.opened(&opening, header, findings);
         if let Some(text) = contradiction(&opening, &found.syntax.service) {
             let finding = found.finding(Severity::Error, code::SERVICE_CHARACTERS, text, header);
-            findings.push(contrl(finding, 22));
+            findings.push(contrl(found.in_header(finding, 1, None), 22));
             found.bytes.extend_from_slice(rest);
             self.at = self.bytes.len();
             return Some(found);
@@ -220,6 +220,15 @@ impl Interchange {
         finding
     }
 
+    /// The same finding, about a part of UNB.
+    fn in_header(&self, mut finding: Finding, element: u16, component: Option<u16>) -> Finding {
+        finding.place.segment = Some(self.before + 1);
+        finding.place.tag = Some("UNB".to_owned());
+        finding.place.element = Some(element);
+        finding.place.component = component;
+        finding
+    }
+
     /// The syntax that the opening announces (UNA first, then data elements 0001 and 0002).
     fn opened(&self, opening: &Opening, at: usize, findings: &mut Vec<Finding>) -> Syntax {
         let version = match opening.version {
@@ -228,7 +237,7 @@ impl Interchange {
             _ => {
                 let text = "the syntax version in UNB is none of 1 to 4; read as version 3";
                 let finding = self.finding(Severity::Warning, code::SYNTAX_VERSION, text, at);
-                findings.push(contrl(finding, 2));
+                findings.push(contrl(self.in_header(finding, 2, Some(2)), 2));
                 b'3'
             }
         };
@@ -243,7 +252,7 @@ impl Interchange {
             let text = format!("the character set {name:?} is not supported; read as UNOC");
             let mut finding = self.finding(Severity::Error, code::CHARSET, text, at);
             finding.actual = Some(name);
-            findings.push(contrl(finding, 46));
+            findings.push(contrl(self.in_header(finding, 2, Some(1)), 46));
             Charset::Latin1
         });
         Syntax {
@@ -267,7 +276,7 @@ impl Interchange {
             let text = format!("the character encoding {encoding:?} is not supported");
             let mut finding = self.finding(Severity::Error, code::CHARSET, text, header);
             finding.actual = Some(encoding);
-            findings.push(contrl(finding, 46));
+            findings.push(contrl(self.in_header(finding, 2, Some(4)), 46));
         }
     }
 

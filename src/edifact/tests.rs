@@ -275,6 +275,9 @@ fn findings_say_where() {
     let place = &reading.findings[0].place;
     assert_eq!((place.byte, place.segment, place.tag.as_deref()), (Some(43), Some(3), Some("UNT")));
     assert_eq!((place.element, reading.findings[0].contrl), (Some(2), Some(29)));
+    let reading = parse_body("FTX+a:b+c:d?+:\u{1}'", 1);
+    let place = &reading.findings[0].place;
+    assert_eq!((place.byte, place.element, place.component), (Some(56), Some(3), Some(3)));
 }
 
 #[test]
@@ -382,7 +385,7 @@ warning[control-count]: UNT counts \"4\" segments, there are 2
             "UNB+UNOC:1+A+B+260101:1200+9'UNH+1+T:1'FTX+a long text that goes on and on, with an\u{7} odd character and much more to say about it'UNT+3+1'UNZ+1+9'",
             "\
 warning[edifact-character]: \"\\u{7}\" is not in the repertoire of UNOC
-   --> byte 83, segment 3 (FTX), CONTRL 21
+   --> byte 83, segment 3 (FTX), element 2, component 1, CONTRL 21
     |
   3 | …ng text that goes on and on, with an␇ odd character and much more to say…
     |                                      ^

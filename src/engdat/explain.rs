@@ -39,6 +39,22 @@ pub fn explain(message: &EngdatMessage) -> Vec<String> {
     lines
 }
 
+/// What an incomplete package waits for, a line each; the message, if its part is there, knows the
+/// names of the files.
+#[must_use]
+pub fn explain_missing(missing: &[u16], message: Option<&EngdatMessage>) -> Vec<String> {
+    let name = |index: u16| {
+        let files = message.map_or(&[][..], |message| &message.files);
+        files.iter().find(|file| file.index == index).filter(|file| !file.name.is_empty())
+    };
+    let line = |&index: &u16| match (index, name(index)) {
+        (1, _) => "part 001, the description, has not arrived".to_owned(),
+        (_, Some(file)) => format!("part {index:03}, {}, has not arrived", file.name),
+        (_, None) => format!("part {index:03} has not arrived"),
+    };
+    missing.iter().map(line).collect()
+}
+
 fn party(party: &Party) -> String {
     let name = if party.name.is_empty() { "an unnamed company" } else { &party.name };
     let mut out = format!("{name} ({})", party.country);

@@ -251,3 +251,28 @@ fn a_lost_separator_does_not_confuse() {
     assert_eq!(words(&description.findings)[0], "edifact-extra");
     assert_eq!(description.message.unwrap().receiver.routing, "ZLWEISSBKON");
 }
+
+#[test]
+fn what_is_missing_is_named() {
+    let message = read_kindly(&fixture("engdat/sequence-one.edi")).message.unwrap();
+    let lines = explain_missing(&[1, 2, 4], Some(&message));
+    assert_eq!(
+        lines,
+        [
+            "part 001, the description, has not arrived",
+            "part 002, KUEHLREGLER.IGS, has not arrived",
+            "part 004 has not arrived",
+        ]
+    );
+}
+
+#[test]
+fn json_says_null_for_what_is_not_known() {
+    let message = read_kindly(&fixture("engdat/sequence-two.edi")).message.unwrap();
+    let json = to_json(&message);
+    assert_eq!(json["envelope"]["syntax"], "UNOC:1");
+    assert_eq!(json["sender"]["id"], serde_json::Value::Null);
+    assert_eq!(json["issued"], serde_json::Value::Null);
+    assert_eq!(json["document_date"], "2026-01-30");
+    assert_eq!(json["files"][0]["details"][0]["text"]["lines"][0], "Einbaulage links");
+}

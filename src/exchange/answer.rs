@@ -4,7 +4,7 @@
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent};
+use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent, Tools, pack};
 use crate::asam::{self, Answer, Company};
 use crate::engdat::{self, FileEntry, PackageName};
 use crate::issue::{Attachment, Comment, Issue, Record};
@@ -243,32 +243,40 @@ impl Run<'_> {
 
     /// Publishes every frozen answer. Repeatable.
     pub(super) fn publish_frozen(&self) -> Result<()> {
-        for answer in self.tools.state.unpublished()? {
-            let frozen = self.tools.state.answers_dir().join(&answer.name);
-            match &answer.target {
-                Some(target) => self.replace_by(&frozen, &answer.parts, target)?,
-                None => {
-                    let parts: Vec<(String, String)> = answer
-                        .parts
-                        .iter()
-                        .map(|part| (part.name.clone(), part.sha256.clone()))
-                        .collect();
-                    self.tools.spool.publish(&answer.partner, &answer.name, &frozen, &parts)?;
-                }
-            }
-            self.tools.state.published(&answer.name, self.tools.clock.now())?;
-        }
-        Ok(())
+        publish_frozen(self.tools)
     }
+}
 
-    fn replace_by(&self, frozen: &Path, parts: &[AnswerPart], target: &Path) -> Result<()> {
-        let Some(part) = parts.first() else { return Ok(()) };
-        let parent = target.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let mut out = self.tools.disk.temporary(parent.unwrap_or(Path::new(".")))?;
-        let mut source = self.tools.disk.open(&frozen.join(&part.name))?;
-        std::io::copy(&mut source, &mut out).map_err(|error| Error::io("write", target, error))?;
-        out.replace(target)
+/// Publishes every frozen answer. Repeatable.
+pub(super) fn publish_frozen(tools: &Tools<'_>) -> Result<()> {
+    for answer in tools.state.unpublished()? {
+        let frozen = tools.state.answers_dir().join(&answer.name);
+        match &answer.target {
+            Some(dir) if answer.parts.len() > 1 => {
+                pack::lay_down(tools, &frozen, &answer.parts, dir)?;
+            }
+            Some(target) => replace_by(tools, &frozen, &answer.parts, target)?,
+            None => {
+                let parts: Vec<(String, String)> = answer
+                    .parts
+                    .iter()
+                    .map(|part| (part.name.clone(), part.sha256.clone()))
+                    .collect();
+                tools.spool.publish(&answer.partner, &answer.name, &frozen, &parts)?;
+            }
+        }
+        tools.state.published(&answer.name, tools.clock.now())?;
     }
+    Ok(())
+}
+
+fn replace_by(tools: &Tools<'_>, frozen: &Path, parts: &[AnswerPart], target: &Path) -> Result<()> {
+    let Some(part) = parts.first() else { return Ok(()) };
+    let parent = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut out = tools.disk.temporary(parent.unwrap_or(Path::new(".")))?;
+    let mut source = tools.disk.open(&frozen.join(&part.name))?;
+    std::io::copy(&mut source, &mut out).map_err(|error| Error::io("write", target, error))?;
+    out.replace(target)
 }
 
 /// What an answer says that the one before did not, for the journal.

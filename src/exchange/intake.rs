@@ -8,7 +8,7 @@ use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
 use crate::spool::{Found, Group, Mode, PartFile, Reason};
 use crate::state::KnownPart;
-use crate::{Digest, Error, Finding, Hasher, Result, stamp};
+use crate::{Digest, Error, Finding, Hasher, Result};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 16 << 20;
@@ -79,16 +79,20 @@ impl Run<'_> {
             let entry = self.tools.spool.reclaim(&stored.directory)?;
             let look = self.look(entry.parts(), entry.name())?;
             let attempts = reason.attempts;
+            let before = Some(reason.clone());
             match look {
                 Look::Complete(package) => {
-                    self.process(Doing { entry, originals: Vec::new(), attempts }, &package)?;
+                    self.process(
+                        Doing { entry, originals: Vec::new(), attempts, before },
+                        &package,
+                    )?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { entry, originals: Vec::new(), attempts };
+                    let doing = Doing { entry, originals: Vec::new(), attempts, before };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -99,6 +103,13 @@ impl Run<'_> {
     fn take(&mut self, group: Group) -> Result<()> {
         let group = self.rejoined(group)?;
         let name = group.name.to_string();
+        if let Some(seen) = self.tools.state.seen(&group.name)?
+            && seen.total != group.total
+        {
+            let reason = reused(&name, "a package of this name and another total was applied");
+            let doing = self.claim(&group)?;
+            return self.set_aside(doing, Some(&seen.partner), &reason);
+        }
         match self.look(&group.parts, &group.name)? {
             Look::Complete(package) => {
                 let doing = self.claim(&group)?;
@@ -149,7 +160,7 @@ impl Run<'_> {
             }
         }
         let entry = self.tools.spool.claim(group)?;
-        Ok(Doing { entry, originals, attempts: 0 })
+        Ok(Doing { entry, originals, attempts: 0, before: None })
     }
 
     /// What the parts are: by their content, with their age only as doubt.
@@ -209,12 +220,17 @@ impl Run<'_> {
     }
 }
 
+/// Exactly, to tell one writing of a part from the next.
 fn modified(part: &PartFile) -> String {
-    stamp_exact(part.modified)
+    crate::Timestamp::from(part.modified).to_rfc3339()
 }
 
-fn stamp_exact(time: SystemTime) -> String {
-    crate::Timestamp::from(time).to_rfc3339()
+/// A name that stands for two different things.
+pub(super) fn reused(name: &str, text: &str) -> Reason {
+    let hint = format!(
+        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
+    );
+    Reason { hint: Some(hint), ..Reason::new(engdat::code::IDENTITY_REUSE, text) }
 }
 
 fn parts(missing: &[u16]) -> String {
@@ -245,9 +261,4 @@ fn broken(findings: &[Finding]) -> Reason {
         hint: Some("`engsync inspect` shows the place; ask the partner to send it again".into()),
         ..Reason::new(code, text).with_findings(findings)
     }
-}
-
-/// For the log: now.
-pub(super) fn at(run: &Run<'_>) -> String {
-    stamp(run.tools.clock.now())
 }

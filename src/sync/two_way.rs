@@ -3,6 +3,7 @@
 
 use super::UNMAPPED_VALUE;
 use super::conflict::{self, Conflict, Policy};
+use super::map::ValueMap;
 use super::plan::{Held, InPlan, OutPlan, Sides};
 use super::rule::{Rule, TwoWay};
 use crate::issue::Value;
@@ -54,6 +55,7 @@ impl<'a> Field<'a> {
         let text = value.to_string();
         match map.local(&text) {
             Some(local) => Ok(Value::text(local)),
+            None if map.is_of_users() => Err(text),
             None => self.rule.default_local.as_deref().map(Value::text).ok_or(text),
         }
     }
@@ -68,6 +70,7 @@ impl<'a> Field<'a> {
             None => Ok(Value::text(text)),
             Some(map) => match map.remote(&text) {
                 Some(remote) => Ok(Value::text(remote)),
+                None if map.is_of_users() => Err(text),
                 None => self.rule.default_remote.as_deref().map(Value::text).ok_or(text),
             },
         }
@@ -103,7 +106,7 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
         Ok(remote) => remote,
         Err(value) => {
             let text = format!("{value:?} has no entry in the map of {}", rule.name);
-            let held = Held::new(&*two_way.local, &rule.name, UNMAPPED_VALUE, text, &[&value]);
+            let held = Held::new(&*two_way.local, &rule.name, unmapped(two_way), text, &[&value]);
             plan.held.push(held);
             plan.agreed.pop();
             return;
@@ -232,9 +235,13 @@ pub(super) fn outward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &m
         Err(value) => {
             let text =
                 format!("{value:?} of {} has no entry in the map of {}", two_way.local, rule.name);
-            let held = Held::new(&*two_way.remote, &rule.name, UNMAPPED_VALUE, text, &[&value]);
+            let held = Held::new(&*two_way.remote, &rule.name, unmapped(two_way), text, &[&value]);
             plan.outgoing.fields.set(two_way.remote.clone(), said);
             plan.held.push(held);
         }
     }
+}
+
+fn unmapped(rule: &TwoWay) -> crate::Code {
+    rule.map.as_ref().map_or(UNMAPPED_VALUE, ValueMap::unmapped)
 }

