@@ -458,15 +458,27 @@ fn explain_and_the_log_keep_what_was_overwritten() {
 #[test]
 fn a_late_document_does_not_make_a_local_edit_stay() {
     let mut exchange = Exchange::agreed("", "always");
-    exchange.hour = 10;
-    exchange.delivers("newer", "always");
-    exchange.set("summary=edited here");
-    exchange.hour = 9;
-    exchange.delivers("older", "always");
-    assert_eq!(exchange.field("summary"), "edited here");
     exchange.hour = 11;
     exchange.delivers("newer", "always");
+    exchange.set("summary=edited here");
+    for (hour, title) in [(9, "oldest"), (10, "old")] {
+        exchange.hour = hour;
+        exchange.delivers(title, "always");
+        assert_eq!(exchange.field("summary"), "edited here", "{title} is history");
+    }
+    exchange.hour = 12;
+    exchange.delivers("newer", "always");
     assert_eq!(exchange.field("summary"), "newer", "the partner owns it");
+}
+
+#[test]
+fn a_third_value_while_ours_is_under_way_is_a_conflict() {
+    let mut exchange = Exchange::agreed(TWO_WAY, "always");
+    exchange.set("shared=often");
+    assert_eq!(exchange.told().as_deref(), Some("often"));
+    let report = exchange.delivers("second", "never");
+    assert_eq!(issue(&report)["conflicts"][0]["kind"], "both-changed");
+    assert_eq!(exchange.field("shared"), "often");
 }
 
 #[test]

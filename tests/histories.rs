@@ -310,3 +310,120 @@ proptest! {
         history(shared, policy, clear, &steps, take);
     }
 }
+
+/// Histories that once went wrong: whether state and tracker share transactions, the policy,
+/// whether an emptied value goes through, the steps.
+#[test]
+fn histories_that_went_wrong_once_end_well() {
+    use Step::*;
+    let cases: [(bool, &str, bool, &[Step]); 9] = [
+        // A late document, and an edit of the partner's field.
+        (false, "manual", false, &[Export(0), Export(0), Deliver(1), Title(0, 1), Summary(0, 0)]),
+        // A file that begins like one of ours comes in two versions.
+        (false, "manual", false, &[TheirFile(0, 1, 0), Export(0), TheirFile(0, 1, 1)]),
+        // It is attached, but the tracker's answer is lost, and then we look for local changes.
+        (
+            false,
+            "manual",
+            false,
+            &[Export(0), Deliver(0), TheirFile(0, 1, 0), Export(0), Trouble(6, 2), Deliver(0), Run],
+        ),
+        // The fields are written, but the answer is lost; then a gate shuts.
+        (
+            false,
+            "manual",
+            false,
+            &[
+                Export(1),
+                Deliver(0),
+                Title(1, 0),
+                Export(1),
+                Trouble(3, 2),
+                Deliver(0),
+                Status(1, 3),
+            ],
+        ),
+        // Made, but the file failed; the value is known on both sides at the second try.
+        (
+            false,
+            "manual",
+            false,
+            &[
+                Theirs(1, Some(1)),
+                TheirFile(1, 0, 0),
+                Export(1),
+                Trouble(6, 0),
+                Deliver(0),
+                Deliver(0),
+                Ours(1, None),
+            ],
+        ),
+        // Both changed, and ours is empty.
+        (
+            true,
+            "local",
+            true,
+            &[Theirs(0, Some(0)), Export(0), Deliver(0), Ours(0, None), Theirs(0, Some(1))],
+        ),
+        // Decided for the empty value that was agreed before; see `take`.
+        (true, "manual", false, &[Export(1), Deliver(0), Ours(1, Some(2)), Theirs(1, Some(0))]),
+        // The tracker refuses the value of a shared field.
+        (
+            true,
+            "manual",
+            false,
+            &[
+                Theirs(0, Some(0)),
+                Export(0),
+                Deliver(0),
+                Theirs(0, Some(1)),
+                Export(0),
+                Trouble(3, 5),
+                Deliver(0),
+            ],
+        ),
+        // A gate keeps the newer of two documents, and then the older one comes.
+        (
+            true,
+            "manual",
+            false,
+            &[
+                Export(0),
+                Deliver(0),
+                Status(0, 3),
+                Export(0),
+                TheirComment(0, 1, false),
+                Export(0),
+                Deliver(1),
+                Deliver(0),
+            ],
+        ),
+    ];
+    for (shared, policy, clear, steps) in cases {
+        for take in 0..4 {
+            history(shared, policy, clear, steps, take);
+        }
+    }
+}
+
+#[test]
+fn what_the_tracker_refused_is_not_tried_again_until_it_changes() {
+    let mut world = World::new(true, "manual", false);
+    world.theirs[0].shared = Some(value(0));
+    world.trouble(Planned::always(Verb::Create, refuse("shared")));
+    world.trouble(Planned::always(Verb::Update, refuse("shared")));
+    let mut delivers = |world: &mut World| {
+        world.export(0);
+        let export = world.exports.remove(0);
+        assert!(world.deliver(&export));
+        world.tracker.writes().len()
+    };
+    assert_eq!(delivers(&mut world), 1, "made without the field");
+    assert_eq!(delivers(&mut world), 0, "the same value");
+    world.theirs[0].shared = Some(value(1));
+    assert_eq!(delivers(&mut world), 1, "another one");
+    assert_eq!(delivers(&mut world), 0);
+    world.tracker.heal();
+    world.retry();
+    assert_eq!(world.local(0).unwrap().fields.text("shared"), value(1));
+}
