@@ -472,6 +472,18 @@ fn a_late_document_does_not_make_a_local_edit_stay() {
 }
 
 #[test]
+fn our_own_value_coming_back_is_no_change_of_theirs() {
+    let mut exchange = Exchange::agreed(TWO_WAY, "always");
+    exchange.set("shared=often");
+    assert_eq!(exchange.told().as_deref(), Some("often"));
+    exchange.set("shared=twice");
+    let report = exchange.delivers("second", "often");
+    assert_eq!(issue(&report)["conflicts"], json!([]));
+    assert_eq!(exchange.field("shared"), "twice");
+    assert_eq!(told(&exchange.site, &report).as_deref(), Some("twice"));
+}
+
+#[test]
 fn a_third_value_while_ours_is_under_way_is_a_conflict() {
     let mut exchange = Exchange::agreed(TWO_WAY, "always");
     exchange.set("shared=often");
