@@ -141,6 +141,12 @@ impl Base {
 }
 
 impl Outgoing {
+    /// Whether a value, or that there is none, is said of a field.
+    #[must_use]
+    pub fn says(&self, field: &str) -> bool {
+        self.fields.get(field).is_some() || self.cleared.contains(field)
+    }
+
     /// Nothing was said of a field.
     pub fn forget(&mut self, field: &str) {
         self.fields.set(field, None);
