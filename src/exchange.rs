@@ -2,6 +2,7 @@
 //! by hand are callers of the same few functions.
 
 mod answer;
+mod feed;
 mod intake;
 mod issues;
 mod manual;
@@ -15,6 +16,10 @@ pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+
+use std::cell::RefCell;
+
+use feed::Feed;
 
 use crate::disk::Disk;
 use crate::spool::Spool;
@@ -77,6 +82,7 @@ struct Run<'a> {
     tools: &'a Tools<'a>,
     schema: Schema,
     report: Report,
+    feed: RefCell<Feed>,
 }
 
 /// One pass: takes in every complete package, looks for local changes, publishes answers.
@@ -87,6 +93,7 @@ struct Run<'a> {
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
+    run.note_rules()?;
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
@@ -99,7 +106,8 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
-        Ok(Self { tools, schema: tools.tracker.schema()?, report })
+        let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
+        Ok(Self { tools, schema: tools.tracker.schema()?, report, feed })
     }
 
     /// Finishes what an interrupted run left.
