@@ -39,9 +39,7 @@ impl Store {
     ) -> io::Result<T> {
         match (&self.kind, member) {
             (Kind::Zip(zip), Some(member)) => zip.read(member, sink),
-            (Kind::Document(source), None) => {
-                sink(&mut Cursor::new(source).take(self.limits.entry))
-            }
+            (Kind::Document(source), None) => sink(&mut Cursor::new(source)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
