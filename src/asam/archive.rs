@@ -255,6 +255,22 @@ impl Archive {
         })
     }
 
+    /// Reads every file to its end and answers which are damaged.
+    #[must_use]
+    pub fn verify(&self) -> Vec<Finding> {
+        let Kind::Zip(zip) = &self.store.kind else { return Vec::new() };
+        let mut notes = Notes::default();
+        let usable = zip.members.iter().enumerate().filter(|(_, member)| member.refused.is_none());
+        for (at, member) in usable {
+            let read = zip.read(at, &mut |content| io::copy(content, &mut io::sink()));
+            if let Err(error) = read {
+                let finding = Finding::warning(code::CONTENT_DAMAGED, error.to_string());
+                notes.push(finding.at(shown(&member.name)));
+            }
+        }
+        notes.finish("")
+    }
+
     /// Hands over the issues, one at a time, in the order of the documents; of an issue that the
     /// archive has several times only the one in the newest document. Answers what was noticed
     /// that belongs to no single issue.
