@@ -81,14 +81,14 @@ impl Run<'_> {
             let attempts = reason.attempts;
             match look {
                 Look::Complete(package) => {
-                    self.process(Doing { entry, originals: Vec::new(), attempts }, &package)?;
+                    self.process(Doing { attempts, ..Doing::new(entry) }, &package)?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { entry, originals: Vec::new(), attempts };
+                    let doing = Doing { attempts, ..Doing::new(entry) };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -149,7 +149,7 @@ impl Run<'_> {
             }
         }
         let entry = self.tools.spool.claim(group)?;
-        Ok(Doing { entry, originals, attempts: 0 })
+        Ok(Doing { originals, ..Doing::new(entry) })
     }
 
     /// What the parts are: by their content, with their age only as doubt.

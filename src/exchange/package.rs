@@ -16,6 +16,15 @@ pub(super) struct Doing {
     pub originals: Vec<(String, KnownPart)>,
     /// How often it was tried before.
     pub attempts: u32,
+    /// What is to be remembered of it, once it is applied.
+    pub applied: Option<Identity>,
+}
+
+impl Doing {
+    /// A package that was claimed.
+    pub(super) fn new(entry: Entry<Active>) -> Self {
+        Self { entry, originals: Vec::new(), attempts: 0, applied: None }
+    }
 }
 
 impl Run<'_> {
@@ -84,7 +93,7 @@ impl Run<'_> {
                     let reason = Reason::new(ISSUE_FAILED, format!("{}: {why}", failed.remote));
                     return self.put_off(doing, Some(&partner.key), &reason, issues);
                 }
-                self.tools.state.see(&name, &identity, self.tools.clock.now())?;
+                let doing = Doing { applied: Some(identity), ..doing };
                 self.finish(doing, &partner, Outcome::Applied, None, issues, &findings)
             }
             Err(error) if error.fault == Fault::Wait => {
@@ -198,6 +207,9 @@ impl Run<'_> {
         let transaction = self.tools.state.begin()?;
         for (file, known) in &doing.originals {
             self.tools.state.know_part(file, known)?;
+        }
+        if let Some(identity) = &doing.applied {
+            self.tools.state.see(doing.entry.name(), identity, self.tools.clock.now())?;
         }
         self.tools.state.log_package(&PackageRow {
             name: report.name.clone(),

@@ -51,12 +51,18 @@ fn rows(path: &Path, name: &str, found: &mut Snapshot) {
                     };
                     format!("{}={text}", columns[index])
                 };
-                Ok((0..columns.len()).map(cell).collect::<Vec<_>>().join(" "))
+                // The log's own numbers; a decision that was logged twice is the same decision.
+                let log = table == "package" || table == "journal";
+                let shown = usize::from(log)..columns.len();
+                Ok(shown.map(cell).collect::<Vec<_>>().join(" "))
             })
             .unwrap()
             .map(Result::unwrap)
             .collect();
         lines.sort();
+        if table == "package" {
+            lines.dedup();
+        }
         found.insert(format!("{name}:{table}"), lines);
     }
 }
