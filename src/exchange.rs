@@ -116,12 +116,30 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.tools.spool.create()?;
+        self.settle_interrupted()?;
         self.tools.spool.recover()?;
         self.tools.state.sweep(self.tools.disk)?;
         if self.tools.options.no_remote {
             return Ok(());
         }
         self.publish_frozen()
+    }
+
+    /// A package that was applied, but not moved yet, goes to `done/`; the parts of any other
+    /// are unknown again, so that those that stay in `incoming/` are taken again.
+    fn settle_interrupted(&self) -> Result<()> {
+        let Tools { spool, state, .. } = self.tools;
+        for stored in spool.stored("active")? {
+            let Some(entry) = spool.resume(&stored.directory)? else { continue };
+            let content = entry.digest()?.0.to_string();
+            let applied = state.seen(entry.name())?.is_some_and(|seen| seen.content == content);
+            if applied && !spool.dir("done").join(&stored.directory).exists() {
+                entry.done()?;
+            } else {
+                state.forget_parts(entry.name())?;
+            }
+        }
+        Ok(())
     }
 
     fn context<'b>(&'b self, partner: &'b Partner, package: Option<&'b str>) -> Context<'b> {

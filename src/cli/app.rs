@@ -71,6 +71,9 @@ impl App {
             _ => None,
         };
         let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
+        if access == Access::Writer && !global.dry_run {
+            tracker.sweep_orphans()?;
+        }
         let mode = match access {
             Access::Overlay => Mode::Look,
             _ if settings.spool.keep_incoming => Mode::Keep,

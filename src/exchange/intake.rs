@@ -82,17 +82,14 @@ impl Run<'_> {
             let before = Some(reason.clone());
             match look {
                 Look::Complete(package) => {
-                    self.process(
-                        Doing { entry, originals: Vec::new(), attempts, before },
-                        &package,
-                    )?;
+                    self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { entry, originals: Vec::new(), attempts, before };
+                    let doing = Doing { attempts, before, ..Doing::new(entry) };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -160,7 +157,7 @@ impl Run<'_> {
             }
         }
         let entry = self.tools.spool.claim(group)?;
-        Ok(Doing { entry, originals, attempts: 0, before: None })
+        Ok(Doing { originals, ..Doing::new(entry) })
     }
 
     /// What the parts are: by their content, with their age only as doubt.
