@@ -10,11 +10,13 @@ mod package;
 mod pending;
 mod report;
 mod settings;
+mod stop;
 
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+pub use stop::Stop;
 
 use crate::disk::Disk;
 use crate::spool::Spool;
@@ -29,6 +31,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -61,6 +64,8 @@ pub struct Tools<'a> {
     pub progress: &'a dyn Progress,
     /// What not to do.
     pub options: Options,
+    /// Asks the run to end early.
+    pub stop: Stop,
 }
 
 /// What a run leaves undone.
@@ -83,11 +88,14 @@ struct Run<'a> {
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there.
+/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
     run.take_in()?;
+    if tools.stop.is_asked() {
+        return Ok(run.report);
+    }
     run.take_pending()?;
     run.sweep(None)?;
     run.answer_all()?;

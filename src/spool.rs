@@ -8,10 +8,12 @@ mod entry;
 mod outgoing;
 mod reason;
 mod scan;
+mod watch;
 
 pub use entry::{Active, Entry, PartFile};
 pub use reason::Reason;
 pub use scan::{Found, Group, Stored};
+pub use watch::Watcher;
 
 use std::path::{Path, PathBuf};
 
