@@ -24,6 +24,7 @@ mod model;
 mod names;
 mod pack;
 mod profile;
+mod reissue;
 mod rich;
 mod text;
 mod time;
@@ -41,6 +42,7 @@ pub use fields::is_known_field;
 pub use limits::Limits;
 pub use pack::pack;
 pub use profile::Profile;
+pub use reissue::reissue;
 pub use rich::Render;
 pub use write::{Answer, DocumentName, Style, write_document};
 

@@ -1,6 +1,7 @@
 //! Arguments, configuration, messages, exit codes; the only module that reads the clock or the
 //! environment, or prints.
 
+mod again;
 mod app;
 mod args;
 mod check;
@@ -141,6 +142,9 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        Command::Replay { name } => again::replay(global, name),
+        Command::Resend { name } => again::resend(global, name),
+        Command::Reissue { name } => again::reissue(global, name),
         Command::Retry { issue } => links::retry(global, issue),
         Command::Link { partner, remote, key } => links::link(global, partner, remote, key),
         Command::Unlink { partner, remote } => links::unlink(global, partner, remote),

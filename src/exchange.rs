@@ -1,6 +1,7 @@
 //! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
 //! by hand are callers of the same few functions.
 
+mod again;
 mod answer;
 mod intake;
 mod issues;
@@ -12,6 +13,7 @@ mod report;
 mod settings;
 mod stop;
 
+pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};

@@ -4,6 +4,7 @@
 //! the lock claims a complete package into `active/NAME/`, and from there it goes to `done/`,
 //! `deferred/` or `corrupt/`. Nothing is ever deleted because it was not understood.
 
+mod again;
 mod entry;
 mod outgoing;
 mod reason;

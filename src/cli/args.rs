@@ -142,6 +142,21 @@ pub(super) enum Command {
         /// The name of its directory there
         name: String,
     },
+    /// Take a package of done/ again
+    Replay {
+        /// The name of its directory there
+        name: String,
+    },
+    /// Send an answer again: same name, same bytes
+    Resend {
+        /// Its package name
+        name: String,
+    },
+    /// Send the content of an answer again under a new name
+    Reissue {
+        /// Its package name
+        name: String,
+    },
     /// Explain why a field has its value: rule, policy, base, deliveries, answers, edits
     Explain {
         /// A local key or a partner's number
