@@ -1,6 +1,7 @@
 //! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
 //! by hand are callers of the same few functions.
 
+mod again;
 mod answer;
 mod feed;
 mod intake;
@@ -11,11 +12,14 @@ mod package;
 mod pending;
 mod report;
 mod settings;
+mod stop;
 
+pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+pub use stop::Stop;
 
 use std::cell::RefCell;
 
@@ -34,6 +38,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -66,6 +71,8 @@ pub struct Tools<'a> {
     pub progress: &'a dyn Progress,
     /// What not to do.
     pub options: Options,
+    /// Asks the run to end early.
+    pub stop: Stop,
 }
 
 /// What a run leaves undone.
@@ -89,7 +96,7 @@ struct Run<'a> {
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there.
+/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
@@ -97,6 +104,9 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
+    if tools.stop.is_asked() {
+        return Ok(run.report);
+    }
     run.sweep(None)?;
     run.answer_all()?;
     run.expire()?;

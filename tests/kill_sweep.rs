@@ -3,7 +3,12 @@
 //!
 //! `ENGSYNC_KILL_TRIPLES` sets how many random histories with three deaths follow the sweep.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 #![cfg(debug_assertions)]
 

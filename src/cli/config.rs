@@ -126,6 +126,7 @@ impl Reader<'_> {
         let spool = SpoolSettings {
             dir: self.base.join(&raw.spool.dir),
             settle: Duration::from_secs(raw.spool.settle_seconds),
+            scan: Duration::from_secs(raw.spool.scan_seconds),
             wait: Duration::from_secs(raw.spool.wait_hours.saturating_mul(3600)),
             retention: chrono::Duration::days(raw.spool.retention_days.into()),
             keep_incoming: raw.spool.keep_incoming,

@@ -27,6 +27,9 @@ impl Run<'_> {
         let found = self.unknown(self.tools.spool.scan()?)?;
         self.tools.progress.begin("packages", found.groups.len() as u64);
         for group in found.groups {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             self.take(group)?;
             self.tools.progress.step();
         }
@@ -71,6 +74,9 @@ impl Run<'_> {
     fn retry_deferred(&mut self) -> Result<()> {
         let now = self.tools.clock.now();
         for stored in self.tools.spool.stored("deferred")? {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             let reason = stored.reason.clone().unwrap_or_default();
             let due = reason.next_try.is_some_and(|next| next <= now);
             if !due {

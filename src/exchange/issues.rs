@@ -73,6 +73,7 @@ impl Run<'_> {
         let locals = self.locals(links.values())?;
         let mut ready = Vec::new();
         for mut delivered in batch {
+            self.tools.stop.go_on()?;
             let known = links.get(&delivered.issue.id);
             self.ready_files(&mut delivered, known)?;
             ready.push(delivered);
@@ -218,6 +219,7 @@ impl Run<'_> {
         let context = self.context(partner, None);
         let mut outcomes = Vec::new();
         for chunk in keys.chunks(BATCH) {
+            self.tools.stop.go_on()?;
             let locals = self.tools.tracker.get_many(chunk)?;
             for (key, local) in chunk.iter().zip(locals) {
                 let links = state.links_of_key(key)?;
