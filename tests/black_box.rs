@@ -2,6 +2,7 @@
 //! everything is as if nothing had been.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "figures, and what was skipped")]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 #![cfg(debug_assertions)]
 

@@ -4,6 +4,7 @@
 //! `ENGSYNC_KILL_TRIPLES` sets how many random histories with three deaths follow the sweep.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "figures, and what was skipped")]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 #![cfg(debug_assertions)]
 
@@ -94,14 +95,40 @@ fn random(seed: &mut u64, most: u64) -> u64 {
     (*seed >> 33) % most + 1
 }
 
+/// What a power cut could undo is made fast before anything is built on it.
+fn in_order(trace: &[String]) {
+    let at = |index: usize| trace.get(index).map_or("the end", String::as_str);
+    for (index, what) in trace.iter().enumerate() {
+        match what.as_str() {
+            "publish" => {
+                assert_eq!(at(index - 1), "fsync", "step {index}: content before its name");
+                assert_eq!(at(index + 1), "fsync directory", "step {index}");
+            }
+            "rename" | "remove" | "mkdir" | "rmdir" => {
+                assert_eq!(at(index + 1), "fsync directory", "step {index}: {what}");
+            }
+            "commit" => {
+                let changed = ["inside commit", "committed"].contains(&at(index + 1));
+                assert!(changed, "step {index}: nothing between the decision and the commit");
+            }
+            _ => {}
+        }
+    }
+    for what in ["publish", "rename", "remove", "mkdir", "inside commit", "committed"] {
+        assert!(trace.iter().any(|step| step == what), "the scene has no {what}");
+    }
+}
+
 fn sweep(variant: usize) {
     let (name, spool, tracker) = VARIANTS[variant];
     let scratch = scratch();
     let phases = phases(scratch.path(), spool, tracker);
     let mut every = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
-        assert!(phase.steps > 60, "{}: only {} steps", phase.name, phase.steps);
-        every.extend((1..=phase.steps).map(|step| (index, vec![step])));
+        let steps = phase.trace.len() as u64;
+        assert!(steps > 60, "{}: only {steps} steps", phase.name);
+        in_order(&phase.trace);
+        every.extend((1..=steps).map(|step| (index, vec![step])));
     }
     let figures = Figures::default();
     trials(scratch.path(), &phases, &every, &figures);
@@ -114,7 +141,7 @@ fn sweep(variant: usize) {
     let mut thrice = Vec::new();
     for _ in 0..share {
         let index = usize::try_from(random(&mut seed, phases.len() as u64)).unwrap() - 1;
-        let steps = phases[index].steps;
+        let steps = phases[index].trace.len() as u64;
         // The second and the third death hit the recovery: mostly early.
         let early = |seed: &mut u64| random(seed, steps).min(random(seed, steps));
         let deaths = vec![random(&mut seed, steps), early(&mut seed), early(&mut seed)];

@@ -15,7 +15,8 @@ pub(crate) struct Phase {
     pub(crate) name: String,
     pub(crate) before: PathBuf,
     pub(crate) after: Snapshot,
-    pub(crate) steps: u64,
+    /// What it did that is durable, in order.
+    pub(crate) trace: Vec<String>,
 }
 
 /// In memory where that is possible: the sweep is thousands of fsyncs.
@@ -67,8 +68,9 @@ fn phase(name: &str, dir: &Path, scratch: &Path) -> Phase {
     let ran = command(dir, &["run", "-v"], &[("ENGSYNC_TRACE_STEPS", "1".to_owned())]);
     let log = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.code().is_some_and(|code| code < 2), "{log}");
-    let steps = log.lines().filter(|line| line.contains("step=")).count() as u64;
-    Phase { name: name.to_owned(), before, after: everything(dir), steps }
+    let what = |line: &str| Some(line.split_once("what=\"")?.1.split_once('"')?.0.to_owned());
+    let trace = log.lines().filter(|line| line.contains("step=")).filter_map(what).collect();
+    Phase { name: name.to_owned(), before, after: everything(dir), trace }
 }
 
 /// First packages with new issues, files and comments; then local work and a third package, one

@@ -38,7 +38,7 @@ fn rows(path: &Path, name: &str, found: &mut Snapshot) {
         names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     for table in tables {
         let mut all = db.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
-        let columns: Vec<String> = all.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = all.column_names().map(str::to_owned).collect();
         let mut lines: Vec<String> = all
             .query_map([], |row| {
                 let cell = |index: usize| {
