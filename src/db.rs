@@ -48,8 +48,9 @@ impl Db {
         connection.busy_timeout(Duration::from_secs(30)).map_err(wrap)?;
         connection
             .execute_batch(
+                // In memory: the undo log of savepoints, of which every issue has some.
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA trusted_schema = OFF;",
+                 PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
             )
             .map_err(wrap)?;
         #[cfg(debug_assertions)]

@@ -41,12 +41,15 @@ use crate::codes;
 
 codes! {
     NO_TABLE_ROW = "no-table-row": "no row of a decision table fits the local values";
+    UNMAPPED_USER = "unmapped-user": "the partner's user map has no entry for this person";
     UNMAPPED_VALUE = "unmapped-value": "a rule's map has no entry for this value, and the rule has no default";
     SUPERSEDED = "superseded": "a newer document of this issue was applied before; only comments and files were taken";
     GATED = "gated": "a gate stopped the delivery of an issue";
     REMOTE_EMPTIED = "remote-emptied": "the partner emptied a value; the local one was kept because the rule has no clear = true";
     UNKNOWN_FIELD = "unknown-field": "a rule names a field that neither the tracker nor the partner's profile knows";
     RULE_CONFLICT = "rule-conflict": "two rules write the same field";
+    NEVER_FIRES = "never-fires": "a rule fires at no delivery";
+    UNCOVERED = "uncovered": "no row of a decision table fits values that the tracker allows";
     UNREACHABLE_ROW = "unreachable-row": "a row of a decision table never decides, because an earlier row fits whenever it does";
 }
 

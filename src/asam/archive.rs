@@ -1,6 +1,7 @@
 //! An issue ZIP, or a bare issue document, opened.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::sync::Arc;
 use super::code;
 use super::container::{Container, Cursor, Incomplete, Opened, Source, shown};
 use super::events::{self, Visitor, Want};
-use super::flat::{self, Flattener};
+use super::flat::{self, Components, Flattener};
 use super::header::Header;
 use super::limits::Limits;
 use super::model::Entry;
 use super::names::Match;
+use super::notes::Notes;
 use super::tree::Tree;
 use super::{Company, Delivered, View};
 use crate::{Error, Finding, Result, Severity, Timestamp};
@@ -37,9 +39,7 @@ impl Store {
     ) -> io::Result<T> {
         match (&self.kind, member) {
             (Kind::Zip(zip), Some(member)) => zip.read(member, sink),
-            (Kind::Document(source), None) => {
-                sink(&mut Cursor::new(source).take(self.limits.entry))
-            }
+            (Kind::Document(source), None) => sink(&mut Cursor::new(source)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -73,6 +73,8 @@ pub struct Archive {
     store: Arc<Store>,
     headers: Vec<Header>,
     companies: Vec<Company>,
+    /// The names of [`Archive::companies`].
+    known: HashSet<(String, String)>,
     findings: Vec<Finding>,
     hash: RandomState,
 }
@@ -161,8 +163,14 @@ impl Archive {
         };
         let store = Arc::new(Store { kind, limits: *limits });
         let hash = RandomState::new();
-        let mut archive =
-            Self { store, headers: Vec::new(), companies: Vec::new(), findings, hash };
+        let mut archive = Self {
+            store,
+            headers: Vec::new(),
+            companies: Vec::new(),
+            known: HashSet::new(),
+            findings,
+            hash,
+        };
         let mut failed = None;
         for (member, name) in documents {
             match archive.header(member, &name) {
@@ -197,9 +205,12 @@ impl Archive {
     }
 
     fn add(&mut self, mut header: Header) {
+        // Each document has few findings; of thousands of documents not all are shown.
+        const MOST: usize = 1000;
+        header.findings.truncate(MOST.saturating_sub(self.findings.len()));
         self.findings.append(&mut header.findings);
         for company in header.companies.iter().map(|data| &data.company) {
-            if !self.companies.contains(company) {
+            if self.known.insert((company.long_name.clone(), company.short_name.clone())) {
                 self.companies.push(company.clone());
             }
         }
@@ -244,6 +255,22 @@ impl Archive {
         })
     }
 
+    /// Reads every file to its end and answers which are damaged.
+    #[must_use]
+    pub fn verify(&self) -> Vec<Finding> {
+        let Kind::Zip(zip) = &self.store.kind else { return Vec::new() };
+        let mut notes = Notes::default();
+        let usable = zip.members.iter().enumerate().filter(|(_, member)| member.refused.is_none());
+        for (at, member) in usable {
+            let read = zip.read(at, &mut |content| io::copy(content, &mut io::sink()));
+            if let Err(error) = read {
+                let finding = Finding::warning(code::CONTENT_DAMAGED, error.to_string());
+                notes.push(finding.at(shown(&member.name)));
+            }
+        }
+        notes.finish("")
+    }
+
     /// Hands over the issues, one at a time, in the order of the documents; of an issue that the
     /// archive has several times only the one in the newest document. Answers what was noticed
     /// that belongs to no single issue.
@@ -255,7 +282,7 @@ impl Archive {
         view: &View,
         each: &mut dyn FnMut(Delivered) -> Result<()>,
     ) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
+        let mut findings = Notes::default();
         let mut peer_short = view.peer_short.clone();
         let mut documents = Vec::new();
         for header in &self.headers {
@@ -265,19 +292,21 @@ impl Archive {
             let revision = flat::revision(header, view, &mut findings);
             documents.push((header, peer_short.clone(), revision));
         }
-        let stale = self.stale(&documents);
-        let mut components = Vec::new();
+        let mut stale = self.stale(&documents);
+        let mut components = Components::default();
         for (number, (header, peer_short, revision)) in documents.iter().enumerate() {
-            let flattener =
-                Flattener { view, header, store: &self.store, peer_short, revision: *revision };
+            let flattener = Flattener {
+                view,
+                header,
+                store: &self.store,
+                peer_short,
+                revision: *revision,
+                embedded: Cell::new(0),
+            };
             let mut deliver = Deliver {
                 flattener,
                 components: &mut components,
-                stale: stale
-                    .iter()
-                    .filter(|(d, _)| *d == number)
-                    .map(|(_, issue)| *issue)
-                    .collect(),
+                stale: stale.remove(&number).unwrap_or_default(),
                 each: &mut *each,
                 findings: &mut findings,
                 in_issues: false,
@@ -292,13 +321,16 @@ impl Archive {
                 Err(Error::item(code::CONTENT_DAMAGED, what).because(error))
             })?;
         }
-        Ok(findings)
+        Ok(findings.finish(""))
     }
 
-    /// The issues (document, position) of which another document has a newer state.
-    fn stale(&self, documents: &[(&Header, String, Option<Timestamp>)]) -> Vec<(usize, usize)> {
+    /// The issues, by document, of which another document has a newer state.
+    fn stale(
+        &self,
+        documents: &[(&Header, String, Option<Timestamp>)],
+    ) -> HashMap<usize, HashSet<usize>> {
         let mut newest: HashMap<u64, (Option<Timestamp>, usize, u32)> = HashMap::new();
-        let mut stale = Vec::new();
+        let mut stale: HashMap<usize, HashSet<usize>> = HashMap::new();
         for (at, (header, peer_short, revision)) in documents.iter().enumerate() {
             let companies = header.company_marks(peer_short, &self.hash);
             let mut last = None;
@@ -315,7 +347,7 @@ impl Archive {
                     Some(known) => {
                         let older =
                             if this.0 >= known.0 { std::mem::replace(known, this) } else { this };
-                        stale.push((older.1, older.2 as usize));
+                        stale.entry(older.1).or_default().insert(older.2 as usize);
                     }
                 }
             }
@@ -339,10 +371,10 @@ fn learn(header: &Header, view: &View) -> Option<String> {
 /// Reads the issues of one document.
 struct Deliver<'a> {
     flattener: Flattener<'a>,
-    components: &'a mut Vec<String>,
-    stale: std::collections::HashSet<usize>,
+    components: &'a mut Components,
+    stale: HashSet<usize>,
     each: &'a mut dyn FnMut(Delivered) -> Result<()>,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Notes,
     in_issues: bool,
     /// How many issues have begun.
     issue: usize,
@@ -368,9 +400,9 @@ impl Visitor for Deliver<'_> {
     fn tree(&mut self, tree: &Tree, cut: Option<&str>) -> Result<()> {
         let Some(root) = tree.root() else { return Ok(()) };
         let at = self.issue - 1;
-        let mut findings = Vec::new();
-        let entry = Entry::read(root, self.flattener.view.render, &mut findings);
-        let mut delivered = self.flattener.flatten(&entry, self.components, at, findings);
+        let mut notes = Notes::default();
+        let entry = Entry::read(root, self.flattener.view.render, &mut notes);
+        let mut delivered = self.flattener.flatten(&entry, self.components, at, notes);
         if let Some(why) = cut {
             let number = events::one_line(&delivered.issue.id);
             let what = format!("{}: issue {} ({number}): {why}", delivered.document, at + 1);

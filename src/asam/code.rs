@@ -34,6 +34,5 @@ codes! {
     TRAILING_PADDING = "trailing-padding": "the archive is padded with zero bytes";
     CONTENT_DAMAGED = "content-damaged": "the content of an archive member does not match its checksum or size";
     DROPPED_CHARACTERS = "dropped-characters": "characters that XML 1.0 cannot carry were left out";
-    BAD_BASE64 = "bad-base64": "an embedded file is not base64; it is left out";
     WRITING_UNSUPPORTED = "writing-unsupported": "documents of this profile can be read but not written";
 }

@@ -56,6 +56,7 @@ pub(super) fn read(
         collect: None,
         cut: None,
         elements: 0,
+        returns: false,
         opaque: 0,
     };
     loop {
@@ -65,6 +66,7 @@ pub(super) fn read(
             Err(error) => return Err(document.xml_error(&error, reader.error_position())),
         };
         let done = matches!(event, Event::Eof);
+        document.returns = reader.get_ref().has_returns();
         document.event(event).map_err(|refusal| match refusal {
             Refusal::Ours(error) => error,
             Refusal::Document(code, what) => document.error(code, &what, reader.buffer_position()),
@@ -114,6 +116,8 @@ struct Document<'a, V> {
     /// Why the rest of that element is not kept.
     cut: Option<String>,
     elements: u64,
+    /// Line ends may have to be normalised (XML 1.0, section 2.11).
+    returns: bool,
     /// Depth of an element whose text is not kept, because it is a file: CONTENT.
     opaque: usize,
 }
@@ -127,7 +131,8 @@ impl<V: Visitor> Document<'_, V> {
                 self.end()
             }
             Event::End(_) => self.end(),
-            Event::Text(text) => self.text(&text.xml10_content()),
+            Event::Text(text) if self.returns => self.text(&text.xml10_content()),
+            Event::Text(text) => self.text(&text),
             Event::CData(text) if self.state == State::Root => self.text(&text.xml10_content()),
             Event::CData(_) => Err(bad("a CDATA section stands outside the root element")),
             Event::GeneralRef(reference) => self.reference(&reference),
@@ -157,7 +162,7 @@ impl<V: Visitor> Document<'_, V> {
         if self.elements > self.limits.document_elements {
             return Err(limit(format!("more than {} elements", self.limits.document_elements)));
         }
-        let name = start.local_name().into_inner();
+        let name = local(start.name().into_inner());
         self.path.push(name);
         if depth == 0 {
             self.state = State::Root;
@@ -178,7 +183,7 @@ impl<V: Visitor> Document<'_, V> {
                 self.opaque = depth;
             }
         }
-        if !start.attributes_raw().trim_ascii().is_empty() {
+        if start.len() > start.name().into_inner().len() {
             let collecting = self.is_collecting();
             self.attributes(start, &mut |tree, key, value| {
                 if collecting {
@@ -299,7 +304,13 @@ impl<V: Visitor> Document<'_, V> {
             quick_xml::Error::Io(io) => io.to_string(),
             other => other.to_string(),
         };
-        self.error(code, &what, byte)
+        match error {
+            // An error of the bytes says itself where it is.
+            quick_xml::Error::Io(_) => {
+                Error::item(code, format!("{}: {}", self.name, one_line(&what)))
+            }
+            _ => self.error(code, &what, byte),
+        }
     }
 
     fn error(&self, code: Code, what: &str, byte: u64) -> Error {
@@ -307,6 +318,11 @@ impl<V: Visitor> Document<'_, V> {
         let at = if path.is_empty() { String::new() } else { format!(" in {path}") };
         Error::item(code, format!("{}, byte {byte}{at}: {}", self.name, one_line(what)))
     }
+}
+
+/// The name without its prefix.
+fn local(name: &str) -> &str {
+    memchr::memchr(b':', name.as_bytes()).map_or(name, |colon| &name[colon + 1..])
 }
 
 fn not_allowed(c: char) -> String {
@@ -344,7 +360,8 @@ impl Path {
             self.text.push('/');
         }
         // A name is at most a text long; a path is shown to people.
-        self.text.push_str(name.get(..name.len().min(64)).unwrap_or("?"));
+        let name = if name.len() <= 64 { name } else { "..." };
+        self.text.push_str(name);
     }
 
     fn pop(&mut self) {

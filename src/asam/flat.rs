@@ -1,18 +1,19 @@
 //! The flat fields of an issue, as rules name them, from what the document has.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::archive::Store;
 use super::code;
-use super::content::{Embedded, Stored};
 use super::events::one_line;
 use super::header::Header;
-use super::model::{Document, Entry, Info, Object};
-use super::names::Match;
+use super::model::{Entry, Info, Object};
+use super::notes::Notes;
 use super::time::{self, Form};
 use super::vocabulary as field;
 use super::{Delivered, Profile, Pudis, View};
-use crate::issue::{Attachment, Comment, Issue, Person, Record, Value};
+use crate::issue::{Comment, Issue, Person, Record, Value};
 use crate::{Error, Finding};
 
 /// What the issues of one document have in common.
@@ -22,6 +23,22 @@ pub(super) struct Flattener<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) peer_short: &'a str,
     pub(super) revision: Option<crate::Timestamp>,
+    /// How many embedded files the document had so far.
+    pub(super) embedded: Cell<usize>,
+}
+
+/// The numbers of components, by order of appearance.
+#[derive(Default)]
+pub(super) struct Components(HashMap<String, usize>);
+
+impl Components {
+    fn number(&mut self, label: &str) -> usize {
+        let next = self.0.len() + 1;
+        match self.0.get(label) {
+            Some(number) => *number,
+            None => *self.0.entry(label.to_owned()).or_insert(next),
+        }
+    }
 }
 
 impl Flattener<'_> {
@@ -30,9 +47,9 @@ impl Flattener<'_> {
     pub(super) fn flatten(
         &self,
         entry: &Entry<'_>,
-        components: &mut Vec<String>,
+        components: &mut Components,
         at: usize,
-        mut findings: Vec<Finding>,
+        mut notes: Notes,
     ) -> Delivered {
         let mut fields = Record::new();
         let mut set = |name: &str, value: &str| {
@@ -46,29 +63,27 @@ impl Flattener<'_> {
         for (tag, text) in &entry.tagged {
             set(&format!("desc.{}", one_line(tag)), text);
         }
-        let number = self.infos(entry, &mut set, &mut findings);
+        let number = self.infos(entry, &mut set, &mut notes);
         let wanted = entry.milestones.iter().rfind(|m| m.category == field::REQUESTED);
         set(field::RELEASE_WANTED, wanted.map(|m| m.label).unwrap_or_default());
         if self.view.pudis == Pudis::Issue {
-            components.clear();
+            components.0.clear();
         }
         for object in &entry.objects {
-            self.object(object, components, &mut set, &mut findings);
+            self.object(object, components, &mut set, &mut notes);
         }
         let proposals: Vec<&str> = (entry.solutions.iter())
             .filter(|solution| solution.category == field::PROPOSAL)
             .map(|solution| solution.text.as_str())
             .collect();
         set(field::ACTION_POINTS, &proposals.join("\n"));
-        let comments = self.comments(entry, &mut findings);
+        let comments = self.comments(entry, &mut notes);
         let texts: Vec<&str> = comments.iter().map(|comment| comment.text.as_str()).collect();
         set(field::ANALYSIS_COMMENTS, &texts.join("\n"));
-        let attachments = self.attachments(entry, at, &mut findings);
+        let attachments = self.attachments(entry, at, &mut notes);
+        let place = format!("{} issue {}", self.header.name, at + 1);
         let own = entry.infos.iter().rfind(|info| self.is(info, &self.view.own_short));
         let own_key = own.map(|info| info.number).filter(|key| !key.is_empty());
-        for finding in findings.iter_mut().filter(|finding| finding.place.path.is_none()) {
-            finding.place.path = Some(format!("{} issue {}", self.header.name, at + 1));
-        }
         Delivered {
             unreadable: number.is_empty().then(|| self.no_number(entry, at)),
             issue: Issue { id: number, fields, comments, attachments },
@@ -77,7 +92,7 @@ impl Flattener<'_> {
             own_key: own_key.map(str::to_owned),
             numbers: self.numbers(entry),
             annotations: entry.annotations.len(),
-            findings,
+            findings: notes.finish(&place),
             document: self.header.name.clone(),
         }
     }
@@ -99,7 +114,7 @@ impl Flattener<'_> {
         &self,
         entry: &Entry<'_>,
         set: &mut dyn FnMut(&str, &str),
-        findings: &mut Vec<Finding>,
+        notes: &mut Notes,
     ) -> String {
         let mut number = "";
         for info in entry.infos.iter().filter(|info| self.is(info, self.peer_short)) {
@@ -110,13 +125,14 @@ impl Flattener<'_> {
             if info.member.is_empty() {
                 continue;
             }
+            set(field::OWNER_ID, info.member);
             match self.header.team.get(info.member) {
                 Some(person) => set(field::OWNER, &person.line()),
                 None => {
                     set(field::OWNER, info.member);
                     let text =
                         format!("the contact {} is not in the document", one_line(info.member));
-                    findings.push(Finding::warning(code::UNKNOWN_MEMBER_REF, text));
+                    notes.warn(code::UNKNOWN_MEMBER_REF, text);
                 }
             }
         }
@@ -142,16 +158,12 @@ impl Flattener<'_> {
     fn object(
         &self,
         object: &Object<'_>,
-        components: &mut Vec<String>,
+        components: &mut Components,
         set: &mut dyn FnMut(&str, &str),
-        findings: &mut Vec<Finding>,
+        notes: &mut Notes,
     ) {
-        let mut component = |values: &[(&str, &str)], components: &mut Vec<String>| {
-            let known = components.iter().position(|label| label == object.label);
-            let number = known.unwrap_or_else(|| {
-                components.push(object.label.to_owned());
-                components.len() - 1
-            }) + 1;
+        let mut component = |values: &[(&str, &str)], components: &mut Components| {
+            let number = components.number(object.label);
             set(&format!("{}{number}", field::COMPONENT_NAME), object.label);
             for (prefix, value) in values {
                 set(&format!("{prefix}{number}"), value);
@@ -176,7 +188,7 @@ impl Flattener<'_> {
             ),
             _ => {
                 let category = one_line(object.category);
-                let value = match (object.label, object.revision.as_str()) {
+                let value = match (object.label, &*object.revision) {
                     (label, "") => label.to_owned(),
                     (field::ECU, revision) => revision.to_owned(),
                     (label, revision) => format!("{label} {revision}"),
@@ -184,12 +196,12 @@ impl Flattener<'_> {
                 set(&format!("eo.{category}"), &value);
                 let text =
                     format!("the category {category} is not known; it is kept as eo.{category}");
-                findings.push(Finding::warning(code::UNKNOWN_CATEGORY, text));
+                notes.warn(code::UNKNOWN_CATEGORY, text);
             }
         }
     }
 
-    fn comments(&self, entry: &Entry<'_>, findings: &mut Vec<Finding>) -> Vec<Comment> {
+    fn comments(&self, entry: &Entry<'_>, notes: &mut Notes) -> Vec<Comment> {
         let mut comments = Vec::new();
         for annotation in &entry.annotations {
             let person = self.header.team.get(annotation.author);
@@ -206,7 +218,7 @@ impl Flattener<'_> {
             if created.is_none() && !time::is_no_date(annotation.date) {
                 let date = one_line(annotation.date);
                 let text = format!("the annotation's date {date:?} cannot be read");
-                findings.push(Finding::warning(code::BAD_DATE, text));
+                notes.warn(code::BAD_DATE, text);
             }
             if annotation.text.is_empty() {
                 continue;
@@ -226,92 +238,13 @@ impl Flattener<'_> {
         }
         comments
     }
-
-    fn attachments(
-        &self,
-        entry: &Entry<'_>,
-        at: usize,
-        findings: &mut Vec<Finding>,
-    ) -> Vec<Attachment> {
-        let proposals = entry.solutions.iter().flat_map(|solution| &solution.documents);
-        let mut attachments: Vec<Attachment> = Vec::new();
-        let mut urls: Vec<&str> = Vec::new();
-        for document in entry.documents.iter().chain(proposals) {
-            if !document.url.is_empty() && urls.contains(&document.url) {
-                continue;
-            }
-            urls.push(document.url);
-            let mut attachment = self.attachment(document, at, findings);
-            let taken = |name: &str| attachments.iter().any(|other| other.name == name);
-            if taken(&attachment.name) {
-                let free = (2..).map(|n| numbered(&attachment.name, n)).find(|name| !taken(name));
-                let name = free.unwrap_or_default();
-                let text = format!("two files are called {}; one becomes {name}", attachment.name);
-                findings.push(Finding::warning(code::ATTACHMENT_NAME, text));
-                attachment.original.get_or_insert(attachment.name);
-                attachment.name = name;
-            }
-            attachments.push(attachment);
-        }
-        attachments
-    }
-
-    fn attachment(
-        &self,
-        document: &Document<'_>,
-        at: usize,
-        findings: &mut Vec<Finding>,
-    ) -> Attachment {
-        let last = document.url.rsplit('/').next().unwrap_or_default();
-        let name = [document.name, last, "file"]
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .unwrap_or("file");
-        let mut note = |code, text| findings.push(Finding::warning(code, text));
-        let found = self.store.find(document.url);
-        if let (None, Some(content)) = (&found, document.content) {
-            let embedded = Embedded::new(self.store, self.header.member, at, content);
-            return Attachment::new(name, None, Arc::new(embedded));
-        }
-        let url = one_line(document.url);
-        let Some((member, how)) = found else {
-            note(code::ATTACHMENT_MISSING, format!("{url} is named but not in the archive"));
-            return Attachment::missing(name);
-        };
-        match how {
-            Match::Exact => {}
-            Match::Mangled(quirk) => {
-                note(
-                    code::ATTACHMENT_NAME,
-                    format!("{url} was found by its mangled name: {quirk}"),
-                );
-            }
-            Match::Similar => {
-                let what = "the only member whose name differs in non-ASCII characters only";
-                note(code::ATTACHMENT_NAME, format!("{url} was taken to be {what}"));
-            }
-        }
-        let (size, refused) = self.store.member(member);
-        if let Some(why) = refused {
-            note(code::ATTACHMENT_REFUSED, format!("{url} came but is not used: {why}"));
-            return Attachment::missing(name);
-        }
-        Attachment::new(name, Some(size), Arc::new(Stored::new(self.store, member)))
-    }
-}
-
-fn numbered(name: &str, number: usize) -> String {
-    match name.rfind('.').filter(|dot| *dot > 0) {
-        Some(dot) => format!("{} ({number}){}", &name[..dot], &name[dot..]),
-        None => format!("{name} ({number})"),
-    }
 }
 
 /// The newest of the document's dates.
 pub(super) fn revision(
     header: &Header,
     view: &View,
-    findings: &mut Vec<Finding>,
+    notes: &mut Notes,
 ) -> Option<crate::Timestamp> {
     let mut newest = None;
     for date in &header.revisions {
@@ -321,12 +254,12 @@ pub(super) fn revision(
                 newest = newest.max(Some(time));
                 if header.profile == Profile::Pfiff && form == Form::Iso {
                     let text = format!("the document's date {shown} is not YYYY/MM/DDTHH:MM:SS");
-                    findings.push(Finding::warning(code::DATE_FORM, text).at(&header.name));
+                    notes.push(Finding::warning(code::DATE_FORM, text).at(&header.name));
                 }
             }
             None => {
                 let text = format!("the document's date {shown:?} cannot be read");
-                findings.push(Finding::warning(code::BAD_DATE, text).at(&header.name));
+                notes.push(Finding::warning(code::BAD_DATE, text).at(&header.name));
             }
         }
     }

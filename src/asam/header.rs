@@ -13,6 +13,9 @@ use super::tree::{Element, Tree};
 use super::{Company, Profile};
 use crate::{Error, Finding, Result};
 
+/// The most companies of a document; partner and supplier are two.
+const COMPANIES: usize = 100;
+
 /// What stands in a document besides its issues.
 pub(super) struct Header {
     /// The member's name, as shown.
@@ -240,6 +243,11 @@ impl Scan<'_> {
                 company: company.short_name.clone(),
             };
             self.header.team.insert(id.to_owned(), person);
+        }
+        if self.header.companies.len() >= COMPANIES {
+            let text = format!("it has more than {COMPANIES} companies; the others are not used");
+            self.note(Finding::warning(code::LIMIT_EXCEEDED, text));
+            return;
         }
         let id = root.attribute("ID").unwrap_or_default().trim().to_owned();
         self.header.companies.push(CompanyData { id, company });

@@ -1,7 +1,10 @@
 //! An ISSUE element as what it says, with its texts borrowed from the [`Tree`](super::tree::Tree)
 //! that has everything.
 
+use std::borrow::Cow;
+
 use super::code;
+use super::notes::Notes;
 use super::rich::{self, Render};
 use super::tree::Element;
 use super::vocabulary::{self, Item};
@@ -11,7 +14,7 @@ use crate::Finding;
 #[derive(Default)]
 pub(super) struct Entry<'t> {
     /// The fields whose value is the text of one element, in document order; the last one counts.
-    pub(super) texts: Vec<(&'static str, String)>,
+    pub(super) texts: Vec<(&'static str, Cow<'t, str>)>,
     /// The number in each company's tracker.
     pub(super) infos: Vec<Info<'t>>,
     pub(super) milestones: Vec<Milestone<'t>>,
@@ -44,7 +47,7 @@ pub(super) struct Milestone<'t> {
 pub(super) struct Object<'t> {
     pub(super) category: &'t str,
     pub(super) label: &'t str,
-    pub(super) revision: String,
+    pub(super) revision: Cow<'t, str>,
     /// Version 2.1.0: hardware and software version in special data.
     pub(super) hardware: &'t str,
     pub(super) software: &'t str,
@@ -73,21 +76,42 @@ pub(super) struct Annotation<'t> {
     pub(super) text: String,
 }
 
+impl<'t> Object<'t> {
+    /// Versions 3.x may have several.
+    fn revise(&mut self, revision: &'t str) {
+        if self.revision.is_empty() {
+            self.revision = Cow::Borrowed(revision);
+        } else if !revision.is_empty() {
+            self.revision.to_mut().push_str(", ");
+            self.revision.to_mut().push_str(revision);
+        }
+    }
+
+    fn special(&mut self, data: Element<'t>) {
+        for special in data.find_all(&["SD"]) {
+            match special.attribute("GID") {
+                Some("hw version") => self.hardware = special.lead(),
+                Some("sw version") => self.software = special.lead(),
+                _ => {}
+            }
+        }
+    }
+}
+
 impl<'t> Entry<'t> {
     /// Reads an ISSUE. What is unusable is left out, each with a finding.
-    pub(super) fn read(issue: Element<'t>, render: Render, findings: &mut Vec<Finding>) -> Self {
+    pub(super) fn read(issue: Element<'t>, render: Render, notes: &mut Notes) -> Self {
         let mut entry = Self::default();
-        let mut reader = Reader { render, findings, contents: Vec::new() };
-        reader.contents.extend(issue.find_all(&["CONTENT"]).map(|content| content.at()));
+        let mut reader = Reader { render, notes, contents: Vec::new() };
+        reader.survey(issue);
         reader.items(issue, vocabulary::ISSUE, &mut entry);
-        reader.unknown(issue);
         entry
     }
 }
 
 struct Reader<'f> {
     render: Render,
-    findings: &'f mut Vec<Finding>,
+    notes: &'f mut Notes,
     /// Where the CONTENT elements of the issue stand.
     contents: Vec<usize>,
 }
@@ -121,7 +145,7 @@ impl Reader<'_> {
             Item::Text(_, Some(field), _) => {
                 let text = child.lead();
                 if !text.is_empty() {
-                    entry.texts.push((field, text.to_owned()));
+                    entry.texts.push((field, text.into()));
                 }
             }
             Item::Rich(_, field) => self.description(child, field, entry),
@@ -132,7 +156,7 @@ impl Reader<'_> {
     fn description<'t>(&mut self, child: Element<'t>, field: &'static str, entry: &mut Entry<'t>) {
         let tagged = |p: &Element<'t>| p.name() == "P" && p.attribute("SI").is_some();
         if !child.elements().any(|p| tagged(&p)) {
-            entry.texts.push((field, rich::render(child, self.render)));
+            entry.texts.push((field, rich::render(child, self.render).into()));
             return;
         }
         let mut description = Vec::new();
@@ -149,7 +173,7 @@ impl Reader<'_> {
                 Some(_) => {}
             }
         }
-        entry.texts.push((field, description.join("\n")));
+        entry.texts.push((field, description.join("\n").into()));
     }
 
     fn infos<'t>(&mut self, infos: Element<'t>, entry: &mut Entry<'t>) {
@@ -202,45 +226,50 @@ impl Reader<'_> {
 
     fn objects<'t>(&mut self, objects: Element<'t>, entry: &mut Entry<'t>) {
         for object in objects.elements().filter(|child| child.name() == "ENGINEERING-OBJECT") {
-            let (category, label) = (object.child("CATEGORY"), object.child("SHORT-LABEL"));
+            let (mut category, mut label, mut revised) = (None, None, false);
+            let mut found = Object {
+                category: "",
+                label: "",
+                revision: Cow::Borrowed(""),
+                hardware: "",
+                software: "",
+            };
+            for child in object.elements() {
+                match child.name() {
+                    "CATEGORY" => category = category.or(Some(child.lead())),
+                    "SHORT-LABEL" => label = label.or(Some(child.lead())),
+                    "REVISION-LABEL" => {
+                        revised = true;
+                        found.revise(child.lead());
+                    }
+                    "REVISION-LABELS" => {
+                        for revision in child.elements() {
+                            revised = true;
+                            found.revise(revision.lead());
+                        }
+                    }
+                    "SDGS" => found.special(child),
+                    _ => {}
+                }
+            }
             let (Some(category), Some(label)) = (category, label) else {
                 self.incomplete(object, "it lacks CATEGORY or SHORT-LABEL");
                 continue;
             };
-            let (category, label) = (category.lead(), label.lead());
             if category.is_empty() || label.is_empty() {
                 continue;
             }
-            let revisions: Vec<&str> = object
-                .find_all(&["REVISION-LABEL"])
-                .map(Element::lead)
-                .filter(|revision| !revision.is_empty())
-                .collect();
-            let special = |wanted: &str| {
-                object
-                    .find_all(&["SD"])
-                    .find(|sd| sd.attribute("GID") == Some(wanted))
-                    .map(Element::lead)
-                    .unwrap_or_default()
-            };
-            let wants_revision = vocabulary::COMPONENTS.iter().any(|(known, _)| *known == category);
-            if wants_revision && object.find_all(&["REVISION-LABEL"]).next().is_none() {
+            if !revised && vocabulary::COMPONENTS.iter().any(|(known, _)| *known == category) {
                 self.incomplete(object, "it has no REVISION-LABEL");
             }
-            entry.objects.push(Object {
-                category,
-                label,
-                revision: revisions.join(", "),
-                hardware: special("hw version"),
-                software: special("sw version"),
-            });
+            entry.objects.push(Object { category, label, ..found });
         }
     }
 
     /// Version 2.1.0.
     fn projects<'t>(&mut self, projects: Element<'t>, entry: &mut Entry<'t>) {
         for project in projects.elements().filter(|p| !p.lead().is_empty()) {
-            entry.texts.push((vocabulary::PROJECT_ID, project.lead().to_owned()));
+            entry.texts.push((vocabulary::PROJECT_ID, project.lead().into()));
         }
     }
 
@@ -264,7 +293,7 @@ impl Reader<'_> {
 
     fn document<'t>(&mut self, xdoc: Element<'t>, url: &str) -> Option<Document<'t>> {
         let content = xdoc.find_all(&["CONTENT"]).next().map(|content| content.at());
-        let content = content.and_then(|at| self.contents.iter().position(|known| *known == at));
+        let content = content.and_then(|at| self.contents.binary_search(&at).ok());
         let name = ["LONG-NAME-1", "LONG-NAME", "LABEL"]
             .into_iter()
             .map(|name| xdoc.lead_of(name))
@@ -343,35 +372,30 @@ impl Reader<'_> {
         }
     }
 
-    /// Elements no version of the format has, below ISSUE but not inside rich text or special
-    /// data.
-    fn unknown(&mut self, issue: Element<'_>) {
+    /// Notes the embedded files, and the elements no version of the format has, below ISSUE but
+    /// not inside rich text or special data.
+    fn survey(&mut self, issue: Element<'_>) {
         const OPEN: &[&str] = &["ISSUE-DESC", "ISSUE-SOLUTION-DESC", "ANNOTATION-TEXT", "SDGS"];
-        let mut open = vec![(issue, issue.elements())];
-        while let Some((parent, children)) = open.last_mut() {
-            let parent = parent.name();
-            match children.next() {
-                None => {
-                    open.pop();
-                }
-                Some(child) if OPEN.contains(&child.name()) => {}
-                Some(child) if vocabulary::KNOWN.binary_search(&child.name()).is_err() => {
-                    let name = super::events::one_line(child.name());
-                    let text = format!("{name} in {parent} is not known and not used");
-                    let path: Vec<&str> = open.iter().map(|(element, _)| element.name()).collect();
-                    self.findings.push(
-                        Finding::warning(code::UNKNOWN_ELEMENT, text)
-                            .at(format!("{}/{name}", path.join("/"))),
-                    );
-                }
-                Some(child) => open.push((child, child.elements())),
+        let (notes, contents) = (&mut *self.notes, &mut self.contents);
+        issue.walk(&mut |element| {
+            let name = element.name();
+            if name == "CONTENT" {
+                contents.push(element.at());
             }
-        }
+            let known = vocabulary::is_known(name);
+            if !known && notes.has_room() {
+                let shown = super::events::one_line(name);
+                let text = format!("the element {shown} is not known and not used");
+                let path = super::events::one_line(&element.path());
+                notes.push(Finding::warning(code::UNKNOWN_ELEMENT, text).at(path));
+            }
+            known && !OPEN.contains(&name)
+        });
     }
 
     fn incomplete(&mut self, element: Element<'_>, why: &str) {
         let text = format!("{}: {why}", super::events::one_line(element.name()));
-        self.findings.push(Finding::warning(code::ELEMENT_INCOMPLETE, text));
+        self.notes.warn(code::ELEMENT_INCOMPLETE, text);
     }
 }
 

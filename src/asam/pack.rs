@@ -9,6 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::code;
+use super::files::Names;
 use super::write::{Answer, Style, write_document};
 use crate::issue::Attachment;
 use crate::{DISK, Error, Result, Timestamp};
@@ -83,22 +84,8 @@ pub(super) fn member_name(key: &str, name: &str) -> String {
 
 /// The names of the files, each once, fit for a member's name and for XML.
 pub(super) fn unique_names(files: &[Attachment]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::with_capacity(files.len());
-    for file in files {
-        let clean = crate::issue::clean_name(&file.name);
-        let mut name = clean.clone();
-        for number in 2.. {
-            if !names.contains(&name) {
-                break;
-            }
-            name = match clean.rfind('.').filter(|dot| *dot > 0) {
-                Some(dot) => format!("{} ({number}){}", &clean[..dot], &clean[dot..]),
-                None => format!("{clean} ({number})"),
-            };
-        }
-        names.push(name);
-    }
-    names
+    let mut names = Names::default();
+    files.iter().map(|file| names.free(&crate::issue::clean_name(&file.name))).collect()
 }
 
 /// A key as a member name: anything that is not a letter, digit, `.`, `_` or `-` becomes `%XX`;

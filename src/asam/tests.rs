@@ -1,8 +1,11 @@
 //! The samples, against what the older program makes of them.
 
 mod corpus;
+mod explained;
 mod hostile;
+mod large;
 mod law;
+mod mutated;
 mod oddities;
 mod versions;
 mod written;

@@ -27,6 +27,9 @@ pub(super) struct Text<R> {
     read: u64,
     fresh: u64,
     longest: u64,
+    returns: bool,
+    /// How many bytes were handed on before the buffer.
+    before: u64,
 }
 
 impl<R: Read> Text<R> {
@@ -46,7 +49,14 @@ impl<R: Read> Text<R> {
             read: 0,
             fresh: 0,
             longest,
+            returns: false,
+            before: 0,
         }
+    }
+
+    /// Whether a carriage return was read so far, so that line ends have to be normalised.
+    pub(super) fn has_returns(&self) -> bool {
+        self.returns
     }
 
     /// The event is complete: the next one may again be as long as the limit.
@@ -114,7 +124,8 @@ impl<R: Read> Text<R> {
             }
             self.ended = last;
         }
-        check(&self.out[..self.end])?;
+        self.returns |= check(&self.out[..self.end], self.before)?;
+        self.before += self.end as u64;
         self.fresh += self.end as u64;
         // A buffer may hold the end of one event and the start of the next.
         if self.fresh > self.longest.saturating_add(2 * OUT as u64) {
@@ -181,16 +192,20 @@ fn declared(head: &[u8]) -> Option<&[u8]> {
     matches!(quote, b'"' | b'\'').then_some(&rest[..end])
 }
 
-/// Refuses what is not an XML 1.0 Char; `text` is whole UTF-8.
-fn check(text: &[u8]) -> io::Result<()> {
-    let controls = text.iter().fold(0_u8, |found, byte| {
-        found | u8::from(*byte < 0x20 && !matches!(*byte, b'\t' | b'\n' | b'\r'))
+/// Refuses what is not an XML 1.0 Char; `text` is whole UTF-8. Answers whether it has a carriage
+/// return.
+fn check(text: &[u8], before: u64) -> io::Result<bool> {
+    let (controls, returns) = text.iter().fold((0_u8, 0_u8), |(controls, returns), byte| {
+        let blank = (*byte == b'\t') | (*byte == b'\n') | (*byte == b'\r');
+        (controls | u8::from((*byte < 0x20) & !blank), returns | u8::from(*byte == b'\r'))
     });
     if controls != 0 {
-        let found = text.iter().find(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r'));
+        let is_control = |b: &u8| *b < 0x20 && !matches!(*b, b'\t' | b'\n' | b'\r');
+        let at = text.iter().position(is_control).unwrap_or_default();
         return Err(invalid(format!(
-            "the control character U+{:04X} is not allowed in XML",
-            found.copied().unwrap_or_default()
+            "the control character U+{:04X} at byte {} is not allowed in XML",
+            text.get(at).copied().unwrap_or_default(),
+            before + at as u64
         )));
     }
     for at in memchr_iter(0xEF, text) {
@@ -200,7 +215,7 @@ fn check(text: &[u8]) -> io::Result<()> {
             })));
         }
     }
-    Ok(())
+    Ok(returns != 0)
 }
 
 pub(super) fn invalid(text: String) -> io::Error {

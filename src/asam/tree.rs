@@ -154,6 +154,28 @@ impl<'t> Element<'t> {
         })
     }
 
+    /// All elements below in document order; those below an element for which `enter` says no
+    /// are left out.
+    pub(super) fn walk(self, enter: &mut dyn FnMut(Self) -> bool) {
+        let end = self.node().end as usize;
+        let mut at = self.at + 1;
+        while at < end {
+            let node = &self.tree.nodes[at];
+            let skip = node.element && !enter(Element { tree: self.tree, at });
+            at = if skip { node.end as usize } else { at + 1 };
+        }
+    }
+
+    /// The names of the elements around this one, from the root, joined by slashes.
+    pub(super) fn path(self) -> String {
+        let around = |at: &usize| {
+            let node = &self.tree.nodes[*at];
+            node.element && *at <= self.at && self.at < node.end as usize
+        };
+        let names = (0..=self.at).filter(around).map(|at| self.tree.get(self.tree.nodes[at].span));
+        names.collect::<Vec<_>>().join("/")
+    }
+
     pub(super) fn elements(self) -> impl Iterator<Item = Element<'t>> + use<'t> {
         self.children().filter_map(|child| match child {
             Child::Element(element) => Some(element),

@@ -11,7 +11,7 @@ use super::time;
 use super::vocabulary::{self as field, Item, Value};
 use super::{Company, Profile, code};
 use crate::issue::{Attachment, Comment, Record};
-use crate::{Error, Result, Timestamp};
+use crate::{Error, Finding, Result, Timestamp};
 
 /// What an issue is answered with.
 #[derive(Clone, Debug)]
@@ -88,6 +88,25 @@ impl Style {
 }
 
 impl Answer {
+    /// What is lost in writing: characters XML 1.0 cannot carry, one finding for each text.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<Finding> {
+        let fields = self.fields.iter().map(|(field, value)| (field, value.to_string()));
+        let comments = self.comments.iter().map(|comment| ("a comment", comment.text.clone()));
+        let texts = fields.chain(comments).map(|(place, text)| {
+            let lost = text.chars().filter(|c| !is_char(*c)).count();
+            (place.to_owned(), lost)
+        });
+        texts
+            .filter(|(_, lost)| *lost > 0)
+            .map(|(place, lost)| {
+                let text =
+                    format!("{lost} characters of {place} cannot stand in XML and are left out");
+                Finding::warning(code::DROPPED_CHARACTERS, text).at(&self.key)
+            })
+            .collect()
+    }
+
     fn assignee(&self) -> &str {
         match self.assignee_key.as_str() {
             "" => UNKNOWN,

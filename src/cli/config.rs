@@ -9,7 +9,7 @@ use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
 use crate::asam::{self, Limits, Pudis, Render, Style};
 use crate::engdat::{self, Levels, Party, Transliterate};
 use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
-use crate::sync::{self, GonePolicy, Policy, RawRule, Rule};
+use crate::sync::{self, GonePolicy, Policy, RawRule, Rule, ValueMap};
 use crate::{CONFIG, Error, Finding, Result, Severity};
 
 /// A configuration file as far as it could be read.
@@ -46,23 +46,51 @@ pub(super) fn read(path: &Path) -> Result<Config> {
         Error { code: CONFIG, ..error }
             .hint("name one with -c FILE, or make one with `engsync init`")
     })?;
-    let raw: RawConfig = toml::from_str(&text).map_err(|error| not_toml(path, &text, &error))?;
+    let (raw, problems) = parse(path, &text)?;
     let base = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut reader = Reader { path, text: &text, base, problems: Vec::new(), warnings: Vec::new() };
+    let mut reader = Reader { path, text: &text, base, problems, warnings: Vec::new() };
     let settings = reader.settings(&raw);
     let Reader { problems, warnings, .. } = reader;
     Ok(Config { settings, problems, warnings })
 }
 
-/// A TOML error with its line, and the nearest key where one is not known.
-fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let place = error.span().map(|span| line_of(text, span.start)).unwrap_or(1);
-    let message = error.message().to_owned();
-    let what = format!("{}:{place}: {message}", path.display());
-    let fault = Error::setup(CONFIG, what);
-    match nearest_key(&message) {
-        Some(key) => fault.hint(format!("did you mean `{key}`?")),
-        None => fault.hint("docs/configuration.md describes every key"),
+/// Reads TOML. Unknown keys are problems, each with its line and the nearest known key; one does
+/// not hide the next.
+fn parse(path: &Path, text: &str) -> Result<(RawConfig, Vec<String>)> {
+    let mut left = text.to_owned();
+    let mut problems = Vec::new();
+    loop {
+        let error = match toml::from_str(&left) {
+            Ok(raw) => return Ok((raw, problems)),
+            Err(error) => error,
+        };
+        let problem = place(path, text, &error);
+        let Some(span) = error.span().filter(|_| error.message().starts_with("unknown field"))
+        else {
+            if problems.is_empty() {
+                let hint = "docs/configuration.md describes every key";
+                return Err(Error::setup(CONFIG, problem).hint(hint));
+            }
+            problems.push(problem);
+            return Err(Error::setup(CONFIG, problems.join("\n")));
+        };
+        problems.push(problem);
+        // The line goes, its place stays, so that the lines of the next problems are right.
+        let start = left[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = left[span.start..].find('\n').map_or(left.len(), |at| span.start + at);
+        left.replace_range(start..end, &" ".repeat(end - start));
+    }
+}
+
+/// A TOML error in a line.
+fn place(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    let message = error.message();
+    match (message.split_once(", expected one of"), nearest_key(message)) {
+        (Some((what, _)), Some(key)) => {
+            format!("{}:{line}: {what}; did you mean `{key}`?", path.display())
+        }
+        _ => format!("{}:{line}: {message}", path.display()),
     }
 }
 
@@ -98,6 +126,7 @@ impl Reader<'_> {
         let spool = SpoolSettings {
             dir: self.base.join(&raw.spool.dir),
             settle: Duration::from_secs(raw.spool.settle_seconds),
+            scan: Duration::from_secs(raw.spool.scan_seconds),
             wait: Duration::from_secs(raw.spool.wait_hours.saturating_mul(3600)),
             retention: chrono::Duration::days(raw.spool.retention_days.into()),
             keep_incoming: raw.spool.keep_incoming,
@@ -198,7 +227,8 @@ impl Reader<'_> {
             ));
         }
         let document = self.document(key, raw);
-        let rules = self.rules(key, &raw.rule);
+        let users = self.users(key, raw.users.as_deref());
+        let rules = self.rules(key, &raw.rule, users.as_ref());
         let (render, pudis, style_element) = document?;
         let zone = zone.ok()?;
         let policy = Policy {
@@ -267,14 +297,32 @@ impl Reader<'_> {
         Some((render?, pudis?, element?))
     }
 
-    fn rules(&mut self, key: &str, raw: &[Spanned<RawRule>]) -> Vec<Rule> {
+    /// The partner's users and ours.
+    fn users(&mut self, key: &str, file: Option<&str>) -> Option<ValueMap> {
+        let file = file?;
+        let read = std::fs::read(self.base.join(file)).map_err(|error| error.to_string());
+        match read.and_then(|csv| ValueMap::users(&csv)) {
+            Ok(users) => Some(users),
+            Err(error) => {
+                self.problems.push(format!("[partner.{key}] users: {file}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn rules(
+        &mut self,
+        key: &str,
+        raw: &[Spanned<RawRule>],
+        users: Option<&ValueMap>,
+    ) -> Vec<Rule> {
         let base = self.base.to_owned();
         let read = move |file: &str| -> std::result::Result<Vec<u8>, String> {
             std::fs::read(base.join(file)).map_err(|error| format!("cannot read {file}: {error}"))
         };
         let mut rules = Vec::new();
         for spanned in raw {
-            match Rule::from_raw(spanned.get_ref(), &read) {
+            match Rule::with_users(spanned.get_ref(), &read, users) {
                 Ok(rule) => rules.push(rule),
                 Err(problems) => {
                     let line = line_of(self.text, spanned.span().start);

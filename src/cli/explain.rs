@@ -11,7 +11,7 @@ use super::links::links_of;
 use super::style::{Style, Tone, plain, short};
 use super::{Exit, out_style, print, print_json};
 use crate::issue::{Issue, Value};
-use crate::state::{EntryKind, Filter, Link};
+use crate::state::{EntryKind, Filter, HeldMark, Link};
 use crate::sync::conflict::Conflict;
 use crate::sync::{Change, Rule, rules_of};
 use crate::tracker::Tracker;
@@ -24,6 +24,42 @@ struct Known<'a> {
     local: Option<Value>,
     changes: Vec<(String, EntryKind, Option<String>, Change)>,
     open: Vec<(i64, Conflict)>,
+    /// The partner's fields that its rules copy from or to, itself among them.
+    partner_fields: Vec<PartnerField<'a>>,
+}
+
+/// What is remembered of one of the partner's fields.
+struct PartnerField<'a> {
+    field: String,
+    delivered: Option<&'a Value>,
+    sent: Option<&'a Value>,
+    owed: Option<&'a Value>,
+    held: Vec<&'a HeldMark>,
+}
+
+impl<'a> PartnerField<'a> {
+    fn new(link: &'a Link, field: &str) -> Self {
+        let base = &link.base;
+        Self {
+            delivered: base.delivered.get(field),
+            sent: base.sent.as_ref().and_then(|sent| sent.fields.get(field)),
+            owed: link.owed.as_ref().and_then(|owed| owed.fields.get(field)),
+            held: held(link, field),
+            field: field.to_owned(),
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        self.delivered.is_some()
+            || self.sent.is_some()
+            || self.owed.is_some()
+            || !self.held.is_empty()
+    }
+}
+
+fn held<'a>(link: &'a Link, field: &str) -> Vec<&'a HeldMark> {
+    let marks = ["in:", "out:"].map(|mark| format!("{mark}{field}"));
+    marks.iter().filter_map(|mark| link.base.held.get(mark)).collect()
 }
 
 /// Explains an issue, or one field of it.
@@ -66,7 +102,7 @@ pub(super) fn run(global: &Global, issue: &str, field: Option<&str>) -> anyhow::
 }
 
 fn is_asked(known: &Known<'_>) -> bool {
-    known.local.is_some() || known.link.base.delivered.get(&known.field).is_some()
+    known.local.is_some() || known.partner_fields.iter().any(PartnerField::is_known)
 }
 
 /// The fields of either side that have a value.
@@ -101,8 +137,20 @@ fn known<'a>(
         .map(|row| (row.id, row.record))
         .filter(|(_, conflict)| conflict.field == field || conflict.remote_field == field)
         .collect();
+    let rules = rules_of(rules, &field);
+    let mut names: BTreeSet<&str> = rules.iter().flat_map(|rule| rule.remote_fields()).collect();
+    names.insert(&field);
+    // A text of many fields would drown the answer: its rule is named, that is enough.
+    let few = names.len() <= 8;
+    let partner_fields: Vec<PartnerField<'a>> = names
+        .into_iter()
+        .filter(|name| few || *name == field)
+        .map(|name| PartnerField::new(link, name))
+        .filter(PartnerField::is_known)
+        .collect();
     Ok(Known {
-        rules: rules_of(rules, &field),
+        partner_fields,
+        rules,
         local: local.and_then(|local| local.fields.get(&field).cloned()),
         field,
         link,
@@ -123,24 +171,26 @@ fn render(text: &mut String, known: &Known<'_>, style: Style) {
     if known.local.is_some() {
         line("now here", value(known.local.as_ref()));
     }
-    for (label, there) in [
-        ("agreed here", base.local.get(&known.field)),
-        ("delivered", base.delivered.get(&known.field)),
-        ("sent", base.sent.as_ref().and_then(|sent| sent.fields.get(&known.field))),
-        ("owed", known.link.owed.as_ref().and_then(|owed| owed.fields.get(&known.field))),
-    ] {
-        if there.is_some() {
-            line(label, value(there));
+    if let Some(agreed) = base.local.get(&known.field) {
+        line("agreed here", value(Some(agreed)));
+    }
+    for other in &known.partner_fields {
+        for (verb, there) in
+            [("delivered", other.delivered), ("sent", other.sent), ("owed", other.owed)]
+        {
+            if there.is_some() {
+                line(verb, format!("{} = {}", other.field, value(there)));
+            }
         }
     }
     for rule in &known.rules {
         let policy = rule.policy().map(|policy| format!(" (conflict = {policy:?})"));
         line("rule", format!("{}{}", rule.name, policy.unwrap_or_default()));
     }
-    for mark in ["in:", "out:"] {
-        if let Some(held) = base.held.get(&format!("{mark}{}", known.field)) {
-            line("held", format!("{}: {}", held.code, plain(&held.text)));
-        }
+    let here = held(known.link, &known.field);
+    let there = known.partner_fields.iter().filter(|other| other.field != known.field);
+    for mark in here.into_iter().chain(there.flat_map(|other| other.held.iter().copied())) {
+        line("held", format!("{}: {}", mark.code, plain(&mark.text)));
     }
     for (id, conflict) in &known.open {
         line(
@@ -170,11 +220,9 @@ fn render(text: &mut String, known: &Known<'_>, style: Style) {
 
 fn as_json(known: &Known<'_>) -> serde_json::Value {
     let base = &known.link.base;
-    let held: Vec<serde_json::Value> = ["in:", "out:"]
-        .iter()
-        .filter_map(|mark| base.held.get(&format!("{mark}{}", known.field)))
-        .map(|held| json!({ "code": held.code, "text": held.text }))
-        .collect();
+    let mark = |held: &HeldMark| json!({ "code": held.code, "text": held.text });
+    let held: Vec<serde_json::Value> =
+        held(known.link, &known.field).into_iter().map(mark).collect();
     json!({
         "partner": known.link.partner,
         "remote": known.link.remote,
@@ -182,9 +230,13 @@ fn as_json(known: &Known<'_>) -> serde_json::Value {
         "field": known.field,
         "value": known.local,
         "agreed": base.local.get(&known.field),
-        "delivered": base.delivered.get(&known.field),
-        "sent": base.sent.as_ref().and_then(|sent| sent.fields.get(&known.field)),
-        "owed": known.link.owed.as_ref().and_then(|owed| owed.fields.get(&known.field)),
+        "partner_fields": known.partner_fields.iter().map(|other| json!({
+            "field": other.field,
+            "delivered": other.delivered,
+            "sent": other.sent,
+            "owed": other.owed,
+            "held": other.held.iter().copied().map(mark).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "rules": known.rules.iter().map(|rule| json!({
             "name": rule.name, "policy": rule.policy(),
         })).collect::<Vec<_>>(),

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::style::{Style, Tone, plain, short};
+use super::report;
+use super::style::{Style, Tone, plain};
 use crate::state::{EntryKind, Filter, PackageRow, State};
 use crate::sync::{Change, Side};
 use crate::{Error, Result};
@@ -91,19 +92,7 @@ pub(super) fn render(lines: &[Line], style: Style) -> String {
                     plain(package)
                 );
                 for change in changes {
-                    let value = |value: &Option<crate::issue::Value>| {
-                        value.as_ref().map_or("(unset)".to_owned(), |value| {
-                            short(&plain(&value.to_string()), 60)
-                        })
-                    };
-                    let side = if change.side == Side::Local { "local" } else { "answer" };
-                    let _ = writeln!(
-                        text,
-                        "    {side:6} {}: {} → {}",
-                        change.field,
-                        value(&change.from),
-                        value(&change.to)
-                    );
+                    text.push_str(&report::change(change, style));
                 }
             }
         }

@@ -122,6 +122,7 @@ pub(super) struct RawPartner {
     pub answer: String,
     #[serde(default = "hold")]
     pub gone: String,
+    pub users: Option<String>,
     pub engdat: RawEngdat,
     #[serde(default)]
     pub document: RawDocument,

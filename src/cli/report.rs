@@ -17,7 +17,10 @@ pub(super) struct Detail {
 /// The report as text.
 pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = String::new();
-    for package in report.packages.iter().filter(|package| package.outcome != Outcome::Waiting) {
+    let told = |package: &&PackageReport| {
+        package.outcome != Outcome::Waiting && (!package.standing || detail.changes)
+    };
+    for package in report.packages.iter().filter(told) {
         render_package(&mut text, package, style, detail);
     }
     for sent in &report.sent {
@@ -112,9 +115,7 @@ fn render_issue(
     let line = format!("  {number:remote$}  {key:local$}  {word}  {}", summary(issue));
     let _ = writeln!(text, "{}", line.trim_end());
     if detail.changes {
-        for change in &issue.changes {
-            render_change(text, change, style);
-        }
+        text.push_str(&changes(issue, style));
     }
     for held in &issue.held {
         let word = style.paint(Tone::Trouble, "held");
@@ -143,7 +144,8 @@ fn summary(issue: &IssueOutcome) -> String {
     parts.join("; ")
 }
 
-fn render_change(text: &mut String, change: &Change, style: Style) {
+/// A change on a line: side, field, values, rule.
+pub(super) fn change(change: &Change, style: Style) -> String {
     let side = match change.side {
         Side::Local => "local",
         Side::Remote => "answer",
@@ -158,20 +160,11 @@ fn render_change(text: &mut String, change: &Change, style: Style) {
         style.paint(Tone::Quiet, &format!("  [{}]", change.rule))
     };
     let lost = if change.overwrote { "  (overwrites a local edit)" } else { "" };
-    let _ = writeln!(
-        text,
-        "      {side:6} {}: {} → {}{lost}{rule}",
-        change.field,
-        value(&change.from),
-        value(&change.to)
-    );
+    let (from, to) = (value(&change.from), value(&change.to));
+    format!("      {side:6} {}: {from} → {to}{lost}{rule}\n", change.field)
 }
 
 /// The changes of one issue in detail.
 pub(super) fn changes(issue: &IssueOutcome, style: Style) -> String {
-    let mut text = String::new();
-    for change in &issue.changes {
-        render_change(&mut text, change, style);
-    }
-    text
+    issue.changes.iter().map(|one| change(one, style)).collect()
 }

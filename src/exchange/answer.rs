@@ -93,7 +93,7 @@ impl Run<'_> {
                 remote: link.remote.clone(),
                 key: link.key.clone(),
                 kind: EntryKind::Out,
-                changes: sent_changes(&outgoing, link.base.sent.as_ref()),
+                changes: sent_changes(&outgoing, &link.base),
             })?;
             link.base.agree(&outgoing.agreed);
             link.base.sent = Some(outgoing);
@@ -145,17 +145,7 @@ impl Run<'_> {
         let files = [FileEntry::archive(&partner.format)];
         let mut message = engdat::compose(name, issued, &partner.own, &partner.peer, &files);
         message.version.clone_from(&partner.version);
-        engdat::write_with(&message, partner.transliterate).map_err(|findings| {
-            let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
-            Error::setup(
-                ANSWER_UNWRITABLE,
-                format!("cannot write the ENGDAT description for {}: {first}", partner.key),
-            )
-            .hint(format!(
-                "check [partner.{}.engdat]; `engsync check` lists every problem",
-                partner.key
-            ))
-        })
+        written(&message, partner)
     }
 
     /// The answers in the neutral model: what the partner knows, with what we say over it.
@@ -247,6 +237,18 @@ impl Run<'_> {
     }
 }
 
+/// The bytes of a description.
+pub(super) fn written(message: &engdat::EngdatMessage, partner: &Partner) -> Result<Vec<u8>> {
+    engdat::write_with(message, partner.transliterate).map_err(|findings| {
+        let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
+        let what = format!("cannot write the ENGDAT description for {}: {first}", partner.key);
+        Error::setup(ANSWER_UNWRITABLE, what).hint(format!(
+            "check [partner.{}.engdat]; `engsync check` lists every problem",
+            partner.key
+        ))
+    })
+}
+
 /// Publishes every frozen answer. Repeatable.
 pub(super) fn publish_frozen(tools: &Tools<'_>) -> Result<()> {
     for answer in tools.state.unpublished()? {
@@ -280,10 +282,10 @@ fn replace_by(tools: &Tools<'_>, frozen: &Path, parts: &[AnswerPart], target: &P
 }
 
 /// What an answer says that the one before did not, for the journal.
-fn sent_changes(outgoing: &Outgoing, before: Option<&Outgoing>) -> Vec<Change> {
+fn sent_changes(outgoing: &Outgoing, base: &state::Base) -> Vec<Change> {
     let nothing = Outgoing::default();
     let plan = crate::sync::OutPlan { outgoing: outgoing.clone(), ..Default::default() };
-    let mut changes = plan.changes(before.unwrap_or(&nothing));
+    let mut changes = plan.changes(base.sent.as_ref().unwrap_or(&nothing), &base.delivered);
     for change in &mut changes {
         change.side = Side::Remote;
     }

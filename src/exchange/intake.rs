@@ -8,7 +8,7 @@ use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
 use crate::spool::{Found, Group, Mode, PartFile, Reason};
 use crate::state::KnownPart;
-use crate::{Digest, Error, Finding, Hasher, Result, stamp};
+use crate::{Digest, Error, Finding, Hasher, Result};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 16 << 20;
@@ -27,6 +27,9 @@ impl Run<'_> {
         let found = self.unknown(self.tools.spool.scan()?)?;
         self.tools.progress.begin("packages", found.groups.len() as u64);
         for group in found.groups {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             self.take(group)?;
             self.tools.progress.step();
         }
@@ -71,6 +74,9 @@ impl Run<'_> {
     fn retry_deferred(&mut self) -> Result<()> {
         let now = self.tools.clock.now();
         for stored in self.tools.spool.stored("deferred")? {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             let reason = stored.reason.clone().unwrap_or_default();
             let due = reason.next_try.is_some_and(|next| next <= now);
             if !due {
@@ -79,16 +85,17 @@ impl Run<'_> {
             let entry = self.tools.spool.reclaim(&stored.directory)?;
             let look = self.look(entry.parts(), entry.name())?;
             let attempts = reason.attempts;
+            let before = Some(reason.clone());
             match look {
                 Look::Complete(package) => {
-                    self.process(Doing { attempts, ..Doing::new(entry) }, &package)?;
+                    self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { attempts, ..Doing::new(entry) };
+                    let doing = Doing { attempts, before, ..Doing::new(entry) };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -99,6 +106,13 @@ impl Run<'_> {
     fn take(&mut self, group: Group) -> Result<()> {
         let group = self.rejoined(group)?;
         let name = group.name.to_string();
+        if let Some(seen) = self.tools.state.seen(&group.name)?
+            && seen.total != group.total
+        {
+            let reason = reused(&name, "a package of this name and another total was applied");
+            let doing = self.claim(&group)?;
+            return self.set_aside(doing, Some(&seen.partner), &reason);
+        }
         match self.look(&group.parts, &group.name)? {
             Look::Complete(package) => {
                 let doing = self.claim(&group)?;
@@ -209,12 +223,17 @@ impl Run<'_> {
     }
 }
 
+/// Exactly, to tell one writing of a part from the next.
 fn modified(part: &PartFile) -> String {
-    stamp_exact(part.modified)
+    crate::Timestamp::from(part.modified).to_rfc3339()
 }
 
-fn stamp_exact(time: SystemTime) -> String {
-    crate::Timestamp::from(time).to_rfc3339()
+/// A name that stands for two different things.
+pub(super) fn reused(name: &str, text: &str) -> Reason {
+    let hint = format!(
+        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
+    );
+    Reason { hint: Some(hint), ..Reason::new(engdat::code::IDENTITY_REUSE, text) }
 }
 
 fn parts(missing: &[u16]) -> String {
@@ -245,9 +264,4 @@ fn broken(findings: &[Finding]) -> Reason {
         hint: Some("`engsync inspect` shows the place; ask the partner to send it again".into()),
         ..Reason::new(code, text).with_findings(findings)
     }
-}
-
-/// For the log: now.
-pub(super) fn at(run: &Run<'_>) -> String {
-    stamp(run.tools.clock.now())
 }

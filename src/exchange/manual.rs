@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::package::failure;
 use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
 use crate::asam::Archive;
 use crate::spool::Reason;
-use crate::state::PackageRow;
-use crate::sync::Action;
-use crate::{Error, Fault, Result, USAGE, stamp};
+use crate::{Error, Fault, Result, USAGE};
 
 /// An import by hand.
 #[derive(Clone, Debug)]
@@ -35,6 +34,7 @@ impl Import {
     pub fn run(&self, tools: &Tools<'_>) -> Result<Report> {
         let mut run = Run::start(tools)?;
         run.recover()?;
+        run.note_rules()?;
         let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let source = tools.disk.open(&self.file)?;
@@ -48,11 +48,14 @@ impl Import {
         };
         let partner = self.partner_of(tools, &archive)?;
         let archives = [archive];
+        run.take_pending(Some(&partner.key))?;
         let report = match run.apply(partner, &archives, &name, "") {
             Ok((issues, findings)) => {
-                let failed = issues.iter().any(|issue| issue.action == Action::Failed);
-                let outcome = if failed { Outcome::Deferred } else { Outcome::Applied };
-                let mut report = PackageReport::new(&name, Some(&partner.key), outcome);
+                let mut report = PackageReport::new(&name, Some(&partner.key), Outcome::Applied);
+                if let Some(reason) = failure(&issues) {
+                    report.outcome = Outcome::Deferred;
+                    report = report.because(&reason);
+                }
                 let found = archives.iter().flat_map(Archive::findings).chain(&findings);
                 report.findings = found.map(Into::into).collect();
                 report.issues = issues;
@@ -108,17 +111,6 @@ impl Run<'_> {
         self.log(&report)?;
         self.report.packages.push(report);
         Ok(self.report)
-    }
-
-    fn log(&self, report: &PackageReport) -> Result<()> {
-        self.tools.state.log_package(&PackageRow {
-            name: report.name.clone(),
-            partner: report.partner.clone(),
-            outcome: report.outcome.as_str().to_owned(),
-            reason: report.reason.clone(),
-            text: report.text.clone(),
-            at: stamp(self.tools.clock.now()),
-        })
     }
 
     fn answer_by_hand(&mut self, partner: &Partner, out: &Path) -> Result<()> {

@@ -1,13 +1,13 @@
 //! One complete package: identity, partner, archives, issues, and where it goes.
 
-use super::intake::at;
+use super::intake::reused;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
 use crate::spool::{Active, Entry, PartFile, Reason};
 use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
 use crate::sync::{Action, Outcome as IssueOutcome};
-use crate::{Error, Fault, Finding, Result};
+use crate::{Error, Fault, Finding, Result, stamp};
 
 /// A package in hand.
 pub(super) struct Doing {
@@ -16,6 +16,8 @@ pub(super) struct Doing {
     pub originals: Vec<(String, KnownPart)>,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Why it was deferred then.
+    pub before: Option<Reason>,
     /// What is to be remembered of it, once it is applied.
     pub applied: Option<Identity>,
 }
@@ -23,7 +25,7 @@ pub(super) struct Doing {
 impl Doing {
     /// A package that was claimed.
     pub(super) fn new(entry: Entry<Active>) -> Self {
-        Self { entry, originals: Vec::new(), attempts: 0, applied: None }
+        Self { entry, originals: Vec::new(), attempts: 0, before: None, applied: None }
     }
 }
 
@@ -63,15 +65,8 @@ impl Run<'_> {
                 );
             }
             Some(_) => {
-                let reason = Reason {
-                    hint: Some(format!(
-                        "ask the partner which one counts, and to send that one under a new name; this one stays in corrupt/ as {name}"
-                    )),
-                    ..Reason::new(
-                        crate::engdat::code::IDENTITY_REUSE,
-                        "a package of this name was applied with other content",
-                    )
-                };
+                let text = "a package of this name was applied with other content";
+                let reason = reused(&name.to_string(), text);
                 return self.set_aside(doing, Some(&partner.key), &reason);
             }
             None => {}
@@ -88,9 +83,7 @@ impl Run<'_> {
         match self.apply(&partner, &archives, &name.to_string(), &reference) {
             Ok((issues, more)) => {
                 findings.extend(more);
-                if let Some(failed) = issues.iter().find(|issue| issue.action == Action::Failed) {
-                    let why = failed.findings.last().map_or("", |finding| &finding.text);
-                    let reason = Reason::new(ISSUE_FAILED, format!("{}: {why}", failed.remote));
+                if let Some(reason) = failure(&issues) {
                     return self.put_off(doing, Some(&partner.key), &reason, issues);
                 }
                 let doing = Doing { applied: Some(identity), ..doing };
@@ -181,6 +174,10 @@ impl Run<'_> {
         let attempts = doing.attempts + 1;
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
+        // The same trouble as at the last try is no news.
+        let same =
+            |before: &Reason| (&before.reason, &before.text) == (&reason.reason, &reason.text);
+        report.standing = doing.before.as_ref().is_some_and(same);
         let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
@@ -211,16 +208,29 @@ impl Run<'_> {
         if let Some(identity) = &doing.applied {
             self.tools.state.see(doing.entry.name(), identity, self.tools.clock.now())?;
         }
+        self.log(report)?;
+        transaction.commit()
+    }
+
+    /// Adds a line to the log of packages.
+    pub(super) fn log(&self, report: &PackageReport) -> Result<()> {
         self.tools.state.log_package(&PackageRow {
             name: report.name.clone(),
             partner: report.partner.clone(),
             outcome: report.outcome.as_str().to_owned(),
             reason: report.reason.clone(),
             text: report.text.clone(),
-            at: at(self),
-        })?;
-        transaction.commit()
+            at: stamp(self.tools.clock.now()),
+        })
     }
+}
+
+/// Why a package is tried again: an issue of it could not be written.
+pub(super) fn failure(issues: &[IssueOutcome]) -> Option<Reason> {
+    let failed = issues.iter().find(|issue| issue.action == Action::Failed)?;
+    let why = failed.findings.last().map_or("", |finding| &finding.text);
+    let number = if failed.remote.is_empty() { "an issue" } else { &failed.remote };
+    Some(Reason::new(ISSUE_FAILED, format!("{number}: {why}")))
 }
 
 /// By its first bytes: `PK` or `<`, after blanks, a byte order mark or UTF-16's zeros.

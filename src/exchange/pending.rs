@@ -37,9 +37,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Plans what was kept back as new, where the gate has opened.
-    pub(super) fn take_pending(&mut self) -> Result<()> {
-        for partner in &self.tools.settings.partners {
+    /// Plans what was kept back as new, where the gate has opened; of one partner or of all.
+    pub(super) fn take_pending(&mut self, only: Option<&str>) -> Result<()> {
+        let partners = &self.tools.settings.partners;
+        for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let links = self.tools.state.pending(&partner.key)?;
             let issues = self.take_pending_of(partner, links)?;
             if !issues.is_empty() {

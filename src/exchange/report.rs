@@ -148,7 +148,8 @@ impl Report {
     pub fn is_trouble(&self) -> bool {
         let package = |package: &PackageReport| {
             let outcome = matches!(package.outcome, Outcome::Deferred | Outcome::Corrupt);
-            (outcome && !package.standing) || package.issues.iter().any(IssueOutcome::is_trouble)
+            let issues = package.issues.iter().any(IssueOutcome::is_trouble);
+            (outcome || issues) && !package.standing
         };
         self.packages.iter().any(package)
             || self.exchanges.iter().any(|exchange| exchange.error.is_some())

@@ -52,6 +52,8 @@ pub struct SpoolSettings {
     pub dir: PathBuf,
     /// A defect in a younger part means "still arriving".
     pub settle: Duration,
+    /// How often the service looks at it.
+    pub scan: Duration,
     /// How long an incomplete package waits before it is deferred.
     pub wait: Duration,
     /// How long done packages and sent answers are kept.

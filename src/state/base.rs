@@ -19,11 +19,16 @@ pub struct Base {
     pub sent: Option<Outgoing>,
     /// The local fields the rules name, as last read back from the tracker.
     pub local: Record,
+    /// The partner's fields whose last delivered value could not be applied, each with the one
+    /// before, which was: to the rules it is the one they know.
+    pub behind: BTreeMap<Field, Option<Value>>,
     /// What each inbound field was last set to by a rule, before the tracker made of it what
     /// `local` says; so that a tracker which normalises makes no ping-pong.
     pub wanted: BTreeMap<Field, Option<Value>>,
     /// The local fields of two-way rules on which there was an agreement.
     pub two_way: BTreeSet<Field>,
+    /// Those of them on which it was decided here, and the partner is yet to be told.
+    pub untold: BTreeSet<Field>,
     /// The partner's company short name, as last learned.
     pub peer_short: String,
     /// The date of the document last applied to this issue.
@@ -34,12 +39,14 @@ pub struct Base {
     pub comments_in: BTreeMap<String, String>,
     /// Files taken in: the name, and what became of it.
     pub files_in: BTreeMap<String, Incoming>,
+    /// Files taken in before those, under the same name: they are no more ours to send.
+    pub files_before: BTreeSet<Incoming>,
     /// Fields and operations held, each by the digest of its inputs.
     pub held: BTreeMap<Field, HeldMark>,
 }
 
 /// A file that came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Incoming {
     /// The local name.
     pub name: String,
@@ -101,9 +108,25 @@ pub struct OutgoingFile {
 impl Base {
     /// The partner has overtaken what we said of a field.
     pub fn settle(&mut self, field: &str) {
+        self.behind.remove(field);
         if let Some(sent) = &mut self.sent {
-            sent.fields.set(field, None);
-            sent.cleared.remove(field);
+            sent.forget(field);
+        }
+    }
+
+    /// Whether a local file is one that came in.
+    #[must_use]
+    pub fn is_imported(&self, name: &str, sha256: &str) -> bool {
+        let mut known = self.files_in.values().chain(&self.files_before);
+        known.any(|file| file.name == name && file.sha256 == sha256)
+    }
+
+    /// The value the partner last delivered, as far as the rules have dealt with it.
+    #[must_use]
+    pub fn dealt_with(&self, field: &str) -> Option<&Value> {
+        match self.behind.get(field) {
+            Some(before) => before.as_ref(),
+            None => self.delivered.get(field),
         }
     }
 
@@ -112,11 +135,24 @@ impl Base {
         for (field, value) in agreed {
             self.local.set(field.clone(), value.clone());
             self.two_way.insert(field.clone());
+            self.untold.remove(field);
         }
     }
 }
 
 impl Outgoing {
+    /// Whether a value, or that there is none, is said of a field.
+    #[must_use]
+    pub fn says(&self, field: &str) -> bool {
+        self.fields.get(field).is_some() || self.cleared.contains(field)
+    }
+
+    /// Nothing was said of a field.
+    pub fn forget(&mut self, field: &str) {
+        self.fields.set(field, None);
+        self.cleared.remove(field);
+    }
+
     /// Whether `self` says something that `sent` did not: envelope values alone do not count,
     /// nor do comment dates.
     #[must_use]
@@ -171,5 +207,18 @@ impl Pending {
             package: package.to_owned(),
             peer_short: peer_short.to_owned(),
         }
+    }
+
+    /// With what was kept back after it: the fields are those of the newer document, comments
+    /// and files those of both.
+    #[must_use]
+    pub fn joined_by(self, later: Self) -> Self {
+        let (old, mut new) =
+            if later.revision < self.revision { (later, self) } else { (self, later) };
+        let comments = old.comments.into_iter().filter(|known| !new.comments.contains(known));
+        new.comments = comments.collect::<Vec<_>>().into_iter().chain(new.comments).collect();
+        let files = old.files.into_iter().filter(|known| !new.files.contains(known));
+        new.files = files.collect::<Vec<_>>().into_iter().chain(new.files).collect();
+        new
     }
 }

@@ -53,7 +53,7 @@ pub struct Intent {
     pub partner: String,
     /// The partner's number of the issue.
     pub remote: String,
-    /// `create`, `comment`, `attach`.
+    /// What kind of write: `fields`.
     pub operation: String,
     /// What the operation needs to be recognised, as JSON.
     pub payload: String,

@@ -1,6 +1,7 @@
 //! The one door: plans become tracker writes, read back, and a new base.
 
 mod names;
+mod remember;
 mod resolve;
 mod work;
 
@@ -124,6 +125,13 @@ pub fn deliver(
 /// # Errors
 /// When the state cannot be written.
 pub fn sweep(context: &Context<'_>, link: Link, local: Option<Issue>) -> Result<Option<Outcome>> {
+    if !context.tracker.capabilities().shares_state
+        && !context.state.intents(&link.partner, &link.remote)?.is_empty()
+    {
+        // A delivery was interrupted: what it wrote must not be taken for a person's work. It is
+        // tried again, and then says what is owed.
+        return Ok(None);
+    }
     let before = link.clone();
     let mut work = Work::look(context, link, local)?;
     if work.local.is_none() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::conflict::Policy;
-use super::rule::{Kind, Rule};
-use super::{RULE_CONFLICT, UNKNOWN_FIELD, UNREACHABLE_ROW};
+use super::rule::{Kind, NoMatch, Rule, TableToRemote};
+use super::{NEVER_FIRES, RULE_CONFLICT, UNCOVERED, UNKNOWN_FIELD, UNREACHABLE_ROW};
 use crate::Finding;
 use crate::issue::Field;
 use crate::tracker::Schema;
@@ -35,6 +35,12 @@ pub fn rules_of<'r>(rules: &'r [Rule], field: &str) -> Vec<&'r Rule> {
 }
 
 impl Rule {
+    /// The partner's fields it reads or writes.
+    #[must_use]
+    pub fn remote_fields(&self) -> Vec<&str> {
+        remote_fields(&self.kind)
+    }
+
     /// The conflict policy, of a rule that has one.
     #[must_use]
     pub fn policy(&self) -> Option<&'static str> {
@@ -114,6 +120,13 @@ pub fn check(
         if let Some(schema) = schema {
             problems.extend(check_local(rule, schema));
         }
+        if !rule.when.update && is_outward(&rule.kind) {
+            let text = format!(
+                "{}: when = [\"create\"] never fires: what goes out is said of issues that exist",
+                rule.name
+            );
+            problems.push(Finding::warning(NEVER_FIRES, text));
+        }
         for earlier in &rules[..index] {
             if let Some(text) = clash(earlier, rule) {
                 problems.push(Finding::error(RULE_CONFLICT, text));
@@ -129,12 +142,25 @@ pub fn check(
     problems
 }
 
+fn is_outward(kind: &Kind) -> bool {
+    match kind {
+        Kind::Gate(gate) => gate.stops.outward && !gate.stops.inward,
+        Kind::ToRemote(_) | Kind::FillRemote(_) | Kind::Envelope(_) | Kind::TableToRemote(_) => {
+            true
+        }
+        _ => false,
+    }
+}
+
 fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
     let mut problems = Vec::new();
     let named = written_local(&rule.kind).into_iter().chain(read_local(&rule.kind));
     for field in named.filter(|field| schema.field(field).is_none()) {
         let text = format!("{}: the tracker has no field {field:?}", rule.name);
         problems.push(Finding::warning(UNKNOWN_FIELD, text));
+    }
+    if let Kind::TableToRemote(table) = &rule.kind {
+        problems.extend(coverage(rule, table, schema));
     }
     let written = written_local(&rule.kind).and_then(|field| Some((field, schema.field(field)?)));
     if let Some((field, spec)) = written
@@ -144,6 +170,33 @@ fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
         problems.push(Finding::error(RULE_CONFLICT, text));
     }
     problems
+}
+
+/// What a decision table leaves open of the values that the tracker lists; a field that must
+/// have a value is not asked for none.
+fn coverage(rule: &Rule, table: &TableToRemote, schema: &Schema) -> Vec<Problem> {
+    let specs: Vec<_> = table.locals.iter().map(|field| schema.field(field)).collect();
+    let allowed: Vec<Option<Vec<String>>> =
+        specs.into_iter().map(|spec| spec.and_then(|spec| spec.allowed)).collect();
+    if table.no_match != NoMatch::Hold || allowed.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let show = |row: Vec<String>| -> Option<String> {
+        let pairs = table.locals.iter().zip(&row).map(|(field, value)| match value.as_str() {
+            "" => format!("{field} unset"),
+            value => format!("{field} = {value}"),
+        });
+        // An embedded issue always has a status.
+        let unset_status =
+            table.locals.iter().zip(&row).any(|(f, v)| f == "status" && v.is_empty());
+        (!unset_status).then(|| pairs.collect::<Vec<_>>().join(", "))
+    };
+    let open = table.table.uncovered(&allowed, 50).into_iter().filter_map(show);
+    open.map(|row| {
+        let text = format!("{}: no row fits {row}: the field would be held", rule.name);
+        Finding::warning(UNCOVERED, text)
+    })
+    .collect()
 }
 
 /// Two rules that write one field: an error, unless both are tag rules whose prefixes do not

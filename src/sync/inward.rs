@@ -6,7 +6,7 @@ use super::frame;
 use super::map::ValueMap;
 use super::plan::{Change, Decision, Held, InPlan, Side, Sides};
 use super::rule::{Allowed, Comments, Concat, Fill, Kind, Rule, Tag, ToLocal};
-use super::{SUPERSEDED, UNMAPPED_VALUE, two_way};
+use super::{SUPERSEDED, two_way};
 use crate::Finding;
 use crate::issue::{Comment, Digest, Value};
 
@@ -65,6 +65,7 @@ impl Step<'_, '_> {
         default: Option<&str>,
     ) -> Option<String> {
         let Some(map) = map else { return Some(value.to_owned()) };
+        let default = default.filter(|_| !map.is_of_users());
         if let Some(mapped) = map.local(value).or(default) {
             return Some(mapped.to_owned());
         }
@@ -73,7 +74,7 @@ impl Step<'_, '_> {
             self.rule.name,
             map.remotes().collect::<Vec<_>>().join(", ")
         );
-        let held = Held::new(local, &self.rule.name, UNMAPPED_VALUE, text, &[value]);
+        let held = Held::new(local, &self.rule.name, map.unmapped(), text, &[value]);
         self.plan.held.push(held);
         None
     }

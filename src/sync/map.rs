@@ -2,14 +2,57 @@
 
 use std::collections::BTreeMap;
 
+use super::{UNMAPPED_USER, UNMAPPED_VALUE};
+use crate::Code;
+
 /// How the values of one field translate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ValueMap {
     to_remote: BTreeMap<String, String>,
     to_local: BTreeMap<String, String>,
+    users: bool,
 }
 
 impl ValueMap {
+    /// From a CSV file of the partner's users and ours: header `partner id,local user`. Several
+    /// ids may be one user of ours; outwards the first of them counts.
+    ///
+    /// # Errors
+    /// Says what is wrong in which line.
+    pub fn users(csv: &[u8]) -> Result<Self, String> {
+        let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
+        let header = reader.headers().map_err(|error| error.to_string())?;
+        if !header.iter().eq(["partner id", "local user"]) {
+            return Err("the header must be \"partner id,local user\"".to_owned());
+        }
+        let mut map = Self { users: true, ..Self::default() };
+        for (row, record) in reader.records().enumerate() {
+            let record = record.map_err(|error| error.to_string())?;
+            let (id, user) = (record[0].to_owned(), record[1].to_owned());
+            if id.is_empty() || user.is_empty() {
+                return Err(format!("line {}: a user has two names", row + 2));
+            }
+            map.to_remote.entry(user.clone()).or_insert_with(|| id.clone());
+            if map.to_local.insert(id.clone(), user).is_some() {
+                return Err(format!("line {}: {id:?} stands there twice", row + 2));
+            }
+        }
+        Ok(map)
+    }
+
+    /// It translates users: there is no default for one it does not know.
+    #[must_use]
+    pub fn is_of_users(&self) -> bool {
+        self.users
+    }
+
+    /// What a value without an entry is called.
+    #[must_use]
+    pub fn unmapped(&self) -> Code {
+        if self.users { UNMAPPED_USER } else { UNMAPPED_VALUE }
+    }
+
     /// From `map` (local = remote) and `inverse` (remote = local). Without `inverse` the map is
     /// turned round, which needs it to be one-to-one when `inward` values are translated.
     ///
@@ -28,7 +71,7 @@ impl ValueMap {
             Some(inverse) => inverse.clone(),
             None => turn(&to_remote, inward)?,
         };
-        Ok(Some(Self { to_remote, to_local }))
+        Ok(Some(Self { to_remote, to_local, users: false }))
     }
 
     /// The local value of a remote one.
@@ -86,6 +129,21 @@ mod tests {
 
     fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn users_come_from_csv_and_have_no_default() {
+        let map = ValueMap::users(b"partner id,local user\nU1, erika\nU2,erika\n").unwrap();
+        assert_eq!((map.local("U2"), map.remote("erika")), (Some("erika"), Some("U1")));
+        assert_eq!(map.unmapped(), UNMAPPED_USER);
+        for (csv, wanted) in [
+            ("id,user\n", "the header must be"),
+            ("partner id,local user\nU1,a\nU1,b\n", "line 3: \"U1\" stands there twice"),
+            ("partner id,local user\nU1,\n", "line 2: a user has two names"),
+        ] {
+            let error = ValueMap::users(csv.as_bytes()).unwrap_err();
+            assert!(error.contains(wanted), "{csv}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From the local tracker to the partner: one function per kind of rule.
 
 use super::frame;
+use super::map::ValueMap;
 use super::plan::{Decision, Held, OutPlan, Sides};
 use super::rule::{Kind, NoMatch, Rule, TableToRemote, ToRemote};
 use super::{NO_TABLE_ROW, UNMAPPED_VALUE, two_way};
@@ -76,6 +77,7 @@ impl Step<'_, '_> {
         for item in self.local.fields.get(&rule.local).iter().flat_map(|value| value.items()) {
             let mapped = match &rule.map {
                 None => Some(item.as_str()),
+                Some(map) if map.is_of_users() => map.remote(item),
                 Some(map) => map.remote(item).or(rule.default.as_deref()),
             };
             let Some(mapped) = mapped else {
@@ -87,7 +89,8 @@ impl Step<'_, '_> {
                     known.join(", ")
                 );
                 let name = &self.rule.name;
-                let held = Held::new(&*rule.remote, name, UNMAPPED_VALUE, text, &[item]);
+                let code = rule.map.as_ref().map_or(UNMAPPED_VALUE, ValueMap::unmapped);
+                let held = Held::new(&*rule.remote, name, code, text, &[item]);
                 self.hold(&rule.remote, held);
                 return Some(&rule.remote);
             };
@@ -161,9 +164,7 @@ impl Step<'_, '_> {
     fn files(&mut self, prefix: Option<&str>) {
         let Some(prefix) = prefix else { return };
         let imported = |name: &str, sha256: &str| {
-            self.sides.base.is_some_and(|base| {
-                base.files_in.values().any(|file| file.name == name && file.sha256 == sha256)
-            })
+            self.sides.base.is_some_and(|base| base.is_imported(name, sha256))
         };
         let mut files = Vec::new();
         for file in self.local.attachments.iter().filter(|file| file.name.starts_with(prefix)) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::conflict::Conflict;
-use crate::issue::{Attachment, Comment, Digest, Field, Issue, Value};
+use crate::issue::{Attachment, Comment, Digest, Field, Issue, Record, Value};
 use crate::state::{Base, Outgoing};
 use crate::tracker::Schema;
 use crate::{Code, Finding};
@@ -166,10 +166,10 @@ pub struct InPlan {
 }
 
 impl OutPlan {
-    /// What is different from `before` (what was sent, or is owed already): the fields, then
-    /// comments and files.
+    /// What is different from `before` (what was sent, or is owed already) and, where that says
+    /// nothing, from what the partner `delivered`: the fields, then comments and files.
     #[must_use]
-    pub fn changes(&self, before: &Outgoing) -> Vec<Change> {
+    pub fn changes(&self, before: &Outgoing, delivered: &Record) -> Vec<Change> {
         let change = |field: &str, from: Option<Value>, to: Option<Value>| Change {
             side: Side::Remote,
             field: field.to_owned(),
@@ -183,11 +183,14 @@ impl OutPlan {
         let mut changes: Vec<Change> = fields
             .into_iter()
             .filter(|field| old.get(field) != new.get(field))
-            .map(|field| change(field, old.get(field).cloned(), new.get(field).cloned()))
+            .map(|field| {
+                let from = old.get(field).or_else(|| delivered.get(field));
+                change(field, from.cloned(), new.get(field).cloned())
+            })
             .collect();
         for field in self.outgoing.cleared.difference(&before.cleared) {
             if !changes.iter().any(|change| change.field == *field) {
-                changes.push(change(field, None, None));
+                changes.push(change(field, delivered.get(field).cloned(), None));
             }
         }
         let was = |id: &str| before.comments.iter().find(|comment| comment.id == id);

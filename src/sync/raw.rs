@@ -50,6 +50,7 @@ pub struct RawRule {
     pub owner_field: Option<String>,
     pub owner: Option<BTreeMap<String, String>>,
     pub side_field: Option<String>,
+    pub users: Option<bool>,
 }
 
 impl RawRule {
@@ -93,6 +94,7 @@ impl RawRule {
             ("owner_field", self.owner_field.is_some()),
             ("owner", self.owner.is_some()),
             ("side_field", self.side_field.is_some()),
+            ("users", self.users.is_some()),
         ];
         all.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect()
     }

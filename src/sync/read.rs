@@ -16,12 +16,12 @@ const KEYS: &[(&str, &[&str], &[&str])] = &[
     (
         "to_local",
         &["local", "remote"],
-        &["default", "map", "inverse", "prefix", "allowed_chars", "clear"],
+        &["default", "map", "inverse", "users", "prefix", "allowed_chars", "clear"],
     ),
     (
         "fill_local",
         &["local"],
-        &["remote", "default", "map", "inverse", "prefix", "allowed_chars", "unset_value"],
+        &["remote", "default", "map", "inverse", "users", "prefix", "allowed_chars", "unset_value"],
     ),
     (
         "concat_to_local",
@@ -29,8 +29,8 @@ const KEYS: &[(&str, &[&str], &[&str])] = &[
         &["delimiter", "heading_prefix", "heading_suffix", "headings", "names", "values"],
     ),
     ("tag_local", &["local", "remote", "prefix"], &["map", "inverse", "allowed_chars"]),
-    ("to_remote", &["local", "remote"], &["default", "map", "join"]),
-    ("fill_remote", &["local", "remote"], &["default", "map", "join"]),
+    ("to_remote", &["local", "remote"], &["default", "map", "users", "join"]),
+    ("fill_remote", &["local", "remote"], &["default", "map", "users", "join"]),
     ("envelope", &["local", "remote"], &[]),
     ("table_to_remote", &["locals", "remote"], &["table", "rows", "no_match"]),
     (
@@ -39,6 +39,7 @@ const KEYS: &[(&str, &[&str], &[&str])] = &[
         &[
             "map",
             "inverse",
+            "users",
             "default_local",
             "default_remote",
             "conflict",
@@ -68,6 +69,18 @@ impl Rule {
         raw: &RawRule,
         read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Self, Vec<String>> {
+        Self::with_users(raw, read, None)
+    }
+
+    /// As [`Rule::from_raw`], for a partner that has a map of users.
+    ///
+    /// # Errors
+    /// Every problem of the rule in words.
+    pub fn with_users(
+        raw: &RawRule,
+        read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+        users: Option<&ValueMap>,
+    ) -> Result<Self, Vec<String>> {
         let Some((_, required, optional)) = KEYS.iter().find(|(kind, ..)| *kind == raw.kind) else {
             let kinds: Vec<&str> = kinds().collect();
             return Err(vec![format!(
@@ -91,7 +104,7 @@ impl Rule {
             return Err(problems);
         }
         let when = When::read(raw.when.as_deref()).map_err(|error| vec![error])?;
-        let kind = kind(raw, read).map_err(|error| vec![error])?;
+        let kind = kind(raw, read, users).map_err(|error| vec![error])?;
         let name = raw.name.clone().unwrap_or_else(|| default_name(raw));
         Ok(Self { name, when, kind })
     }
@@ -122,9 +135,16 @@ impl When {
     }
 }
 
-fn kind(raw: &RawRule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Kind, String> {
+fn kind(
+    raw: &RawRule,
+    read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+    users: Option<&ValueMap>,
+) -> Result<Kind, String> {
     let field = |field: &Option<String>| field.clone().unwrap_or_default();
-    let map = |direction| ValueMap::new(raw.map.as_ref(), raw.inverse.as_ref(), direction);
+    let map = |direction| match raw.users {
+        Some(true) => user_map(raw, users),
+        _ => ValueMap::new(raw.map.as_ref(), raw.inverse.as_ref(), direction),
+    };
     let allowed = || raw.allowed_chars.as_deref().map(Allowed::new).transpose();
     let prefix = field(&raw.prefix);
     let to_remote = || -> Result<ToRemote, String> {
@@ -179,7 +199,7 @@ fn kind(raw: &RawRule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result
         "two_way" => Kind::TwoWay(TwoWay {
             local: field(&raw.local),
             remote: field(&raw.remote),
-            map: two_way_map(raw)?,
+            map: if raw.users == Some(true) { user_map(raw, users)? } else { two_way_map(raw)? },
             default_local: raw.default_local.clone(),
             default_remote: raw.default_remote.clone(),
             policy: Policy::read(raw)?,
@@ -208,6 +228,17 @@ fn kind(raw: &RawRule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result
         }),
         _ => Kind::DefaultComment(DefaultComment { text: field(&raw.text) }),
     })
+}
+
+/// The partner's map of users, for a rule that says `users = true`.
+fn user_map(raw: &RawRule, users: Option<&ValueMap>) -> Result<Option<ValueMap>, String> {
+    if raw.map.is_some() || raw.inverse.is_some() {
+        return Err("`users = true` takes no `map` or `inverse`".to_owned());
+    }
+    match users {
+        Some(users) => Ok(Some(users.clone())),
+        None => Err("`users = true` needs users = \"FILE.csv\" on the partner".to_owned()),
+    }
 }
 
 /// Both directions: one-to-one, or an `inverse` that agrees with the map.

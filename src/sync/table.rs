@@ -116,6 +116,32 @@ impl Table {
             .collect()
     }
 
+    /// The combinations of allowed values (in the order of the locals; none: any text, shown as
+    /// `*`) that no row fits; at most `most` of them.
+    #[must_use]
+    pub fn uncovered(&self, allowed: &[Option<Vec<String>>], most: usize) -> Vec<Vec<String>> {
+        let mut open = Vec::new();
+        let mut indices = vec![0_usize; allowed.len()];
+        let choices = |index: usize| allowed[index].as_ref().map_or(1, |values| values.len() + 1);
+        // One value that no row can name stands for any text; the empty one for unset.
+        let value = |index: usize, choice: usize| match &allowed[index] {
+            None => "*".to_owned(),
+            Some(values) => values.get(choice).cloned().unwrap_or_default(),
+        };
+        for _ in 0..10_000 {
+            let row: Vec<String> =
+                indices.iter().enumerate().map(|(index, choice)| value(index, *choice)).collect();
+            if self.decide(&row).is_none() {
+                open.push(row);
+            }
+            let next = (0..indices.len()).rev().find(|index| indices[*index] + 1 < choices(*index));
+            let Some(next) = next.filter(|_| open.len() < most) else { break };
+            indices[next] += 1;
+            indices[next + 1..].fill(0);
+        }
+        open
+    }
+
     /// The values that some row asks of the `index`-th local field.
     #[must_use]
     pub fn values_of(&self, index: usize) -> Vec<&str> {
@@ -166,6 +192,17 @@ mod tests {
     #[test]
     fn rows_behind_a_wider_row_are_reported() {
         assert_eq!(table().unreachable_rows(), [(5, 4)]);
+    }
+
+    #[test]
+    fn what_no_row_fits_is_found_from_the_allowed_values() {
+        let rows = [strings(&["Closed", "", "C"]), strings(&["Open", "<unset>", "O"])];
+        let table = Table::from_rows(2, &rows).unwrap();
+        let allowed = [Some(strings(&["Open", "Closed"])), Some(strings(&["Done"]))];
+        let wanted = [strings(&["Open", "Done"]), strings(&["", "Done"]), strings(&["", ""])];
+        assert_eq!(table.uncovered(&allowed, 9), wanted);
+        assert_eq!(table.uncovered(&allowed, 1).len(), 1);
+        assert_eq!(table.uncovered(&[None, None], 9), [strings(&["*", "*"])]);
     }
 
     #[test]

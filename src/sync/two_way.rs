@@ -3,6 +3,7 @@
 
 use super::UNMAPPED_VALUE;
 use super::conflict::{self, Conflict, Policy};
+use super::map::ValueMap;
 use super::plan::{Held, InPlan, OutPlan, Sides};
 use super::rule::{Rule, TwoWay};
 use crate::issue::Value;
@@ -23,6 +24,8 @@ struct Field<'a> {
     agreed: Option<&'a Value>,
     /// There was an agreement at all.
     based: bool,
+    /// It was decided here, and the partner is yet to be told.
+    untold: bool,
 }
 
 impl<'a> Field<'a> {
@@ -31,7 +34,7 @@ impl<'a> Field<'a> {
         Self {
             rule,
             remote: sides.remote.fields.get(&rule.remote),
-            delivered: base.and_then(|base| base.delivered.get(&rule.remote)),
+            delivered: base.and_then(|base| base.dealt_with(&rule.remote)),
             told: base.and_then(|base| base.sent.as_ref()).and_then(|sent| {
                 match sent.fields.get(&rule.remote) {
                     None if !sent.cleared.contains(&rule.remote) => None,
@@ -41,6 +44,7 @@ impl<'a> Field<'a> {
             local: sides.local.and_then(|local| local.fields.get(&rule.local)),
             agreed: base.and_then(|base| base.local.get(&rule.local)),
             based: base.is_some_and(|base| base.two_way.contains(&rule.local)),
+            untold: base.is_some_and(|base| base.untold.contains(&rule.local)),
         }
     }
 
@@ -51,6 +55,7 @@ impl<'a> Field<'a> {
         let text = value.to_string();
         match map.local(&text) {
             Some(local) => Ok(Value::text(local)),
+            None if map.is_of_users() => Err(text),
             None => self.rule.default_local.as_deref().map(Value::text).ok_or(text),
         }
     }
@@ -65,6 +70,7 @@ impl<'a> Field<'a> {
             None => Ok(Value::text(text)),
             Some(map) => match map.remote(&text) {
                 Some(remote) => Ok(Value::text(remote)),
+                None if map.is_of_users() => Err(text),
                 None => self.rule.default_remote.as_deref().map(Value::text).ok_or(text),
             },
         }
@@ -77,7 +83,7 @@ impl<'a> Field<'a> {
 
     /// We changed: not what was agreed, nor what the partner knows already.
     fn local_changed(&self) -> bool {
-        if self.local == self.agreed {
+        if self.local == self.agreed && !self.untold {
             return false;
         }
         match self.outward(self.local) {
@@ -100,8 +106,9 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
         Ok(remote) => remote,
         Err(value) => {
             let text = format!("{value:?} has no entry in the map of {}", rule.name);
-            let held = Held::new(&*two_way.local, &rule.name, UNMAPPED_VALUE, text, &[&value]);
+            let held = Held::new(&*two_way.local, &rule.name, unmapped(two_way), text, &[&value]);
             plan.held.push(held);
+            plan.agreed.pop();
             return;
         }
     };
@@ -228,9 +235,13 @@ pub(super) fn outward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &m
         Err(value) => {
             let text =
                 format!("{value:?} of {} has no entry in the map of {}", two_way.local, rule.name);
-            let held = Held::new(&*two_way.remote, &rule.name, UNMAPPED_VALUE, text, &[&value]);
+            let held = Held::new(&*two_way.remote, &rule.name, unmapped(two_way), text, &[&value]);
             plan.outgoing.fields.set(two_way.remote.clone(), said);
             plan.held.push(held);
         }
     }
+}
+
+fn unmapped(rule: &TwoWay) -> crate::Code {
+    rule.map.as_ref().map_or(UNMAPPED_VALUE, ValueMap::unmapped)
 }

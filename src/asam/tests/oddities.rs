@@ -87,11 +87,16 @@ fn each_costs_its_element() {
         (date, "<DATE/>", &[], &["bad-date"]),
         (date, "<DATE>gestern</DATE>", &[], &["bad-date"]),
         // 8, 9: whose number it is.
-        (info, "<ISSUE-ID>100234", &["owner_fp", "problem_number", "!no-number"], &[incomplete]),
+        (
+            info,
+            "<ISSUE-ID>100234",
+            &["owner_fp", "owner_id", "problem_number", "!no-number"],
+            &[incomplete],
+        ),
         (
             info,
             "<COMPANY-DATA-REF/><ISSUE-ID>100234",
-            &["owner_fp", "problem_number", "!no-number"],
+            &["owner_fp", "owner_id", "problem_number", "!no-number"],
             &[incomplete],
         ),
         ("<ISSUE-ID>100234</ISSUE-ID>", "", &["problem_number", "!no-number"], &[]),
@@ -253,4 +258,17 @@ fn of_an_issue_twice_the_newer_document_counts() {
     let (issues, findings) = issues(&archive, &view(Render::Clean, Pudis::Issue));
     assert_eq!(codes(&findings), ["same-issue-twice"]);
     assert_eq!(issues[0].issue.fields.text("bug_classification"), "B");
+}
+
+/// XML 1.0, section 2.11, wherever in the document the first carriage return stands.
+#[test]
+fn line_ends_are_normalised() {
+    for before in [0, 10, 1000, 4000] {
+        let issues: String = (0..before).map(|n| issue(&format!("n{n}"), "")).collect();
+        let last = issue("1", "<ISSUE-DESC>a\r\nb\rc&#13;d</ISSUE-DESC>");
+        let archive = open(document(&(issues + &last)).into_bytes()).unwrap();
+        let (issues, _) = super::issues(&archive, &view(Render::Compat, Pudis::Issue));
+        let text = issues.last().unwrap().issue.fields.text("problem_description");
+        assert_eq!(text, "a\nb\nc\rd", "{before}");
+    }
 }

@@ -188,3 +188,13 @@ fn one_key_twice_and_an_unreadable_file_are_refused() {
     let error = pack(&twice[..1], &berlin(), now, Cursor::new(Vec::new())).unwrap_err();
     assert_eq!(error.code, crate::DISK);
 }
+
+#[test]
+fn what_is_left_out_is_said() {
+    let mut answer = full();
+    assert_eq!(codes(&answer.dropped()), [""; 0]);
+    answer.fields.set("supplier_comments", crate::issue::Value::text("a\u{b}b\u{1f}"));
+    answer.comments[0].text.push('\0');
+    assert_eq!(codes(&answer.dropped()), ["dropped-characters"; 2]);
+    assert!(answer.dropped()[0].text.starts_with("2 characters of supplier_comments"));
+}

@@ -97,13 +97,18 @@ fn decide(
         work.local = Some(written.issue);
     }
     let base = &mut work.link.base;
-    base.settle(&conflict.remote_field);
-    if decided.value == conflict.remote {
+    let theirs = decided.value == conflict.remote;
+    let told = base.sent.as_ref().is_some_and(|sent| sent.says(&conflict.remote_field));
+    if !(theirs && told) {
+        base.settle(&conflict.remote_field);
+    }
+    if theirs && !told {
         base.agree(&[(conflict.field.clone(), decided.value.clone())]);
     } else {
-        // Not agreed until it is sent: the next answer carries it.
-        base.local.set(conflict.field.clone(), None);
+        // Not agreed until it is sent: the next answer carries it. It carries even the partner's
+        // own value, where the partner was told another one since.
         base.two_way.insert(conflict.field.clone());
+        base.untold.insert(conflict.field.clone());
     }
     let record = Conflict { decision: Some(decided), ..conflict.clone() };
     context.state.update_conflict(row.id, "resolved", &record)?;

@@ -1,7 +1,6 @@
 //! One issue on its way through: plan, write, read back, remember, owe.
 
 use super::super::GATED;
-use super::super::check::local_fields;
 use super::super::conflict::Conflict;
 use super::super::inward::plan_in;
 use super::super::outward::plan_out;
@@ -9,17 +8,19 @@ use super::super::plan::{
     Action, Change, ConflictNote, Decision, FilePlan, Held, InPlan, OpenConflict, OutPlan, Outcome,
     Side, Sides,
 };
-use super::super::rule::{Kind, Rule};
 use super::names::{
-    IN, KEY_FIELD, OUT, inputs_of, inward_mark, is_stale, local_change, marker, outward_mark, token,
+    KEY_FIELD, OUT, inputs_of, inward_mark, is_stale, local_change, marker, outward_mark, token,
 };
 use super::{Context, Delivery, GonePolicy};
-use crate::issue::{Issue, Record, Value};
+use crate::issue::{Issue, Value};
 use crate::state::{
     Base, Entry, EntryKind, HeldMark, Incoming, Intent, Link, LinkState, Outgoing, Pending,
 };
 use crate::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Written};
-use crate::{Fault, Finding, Result};
+use crate::{Error, Fault, Finding, Result};
+
+/// The intent to write fields.
+const FIELDS: &str = "fields";
 
 /// One issue on its way through.
 pub(super) struct Work<'a> {
@@ -90,6 +91,7 @@ impl<'a> Work<'a> {
             }
         }
         self.link.state = LinkState::Active;
+        self.find_lost()?;
         let stale = is_stale(&self.link.base, delivery);
         let known = self.link.key.is_some();
         let sides = Sides {
@@ -109,14 +111,16 @@ impl<'a> Work<'a> {
                 if self.link.key.is_none() {
                     return Ok(self.outcome.clone());
                 }
-                if !stale {
-                    self.link.pending = Some(Pending::of(
-                        &delivery.issue,
-                        delivery.revision,
-                        &delivery.reference,
-                        &delivery.peer_short,
-                    ));
-                }
+                let kept = Pending::of(
+                    &delivery.issue,
+                    delivery.revision,
+                    &delivery.reference,
+                    &delivery.peer_short,
+                );
+                self.link.pending = Some(match self.link.pending.take() {
+                    Some(before) => before.joined_by(kept),
+                    None => kept,
+                });
             }
             Decision::Do(plan) => {
                 self.write(&plan)?;
@@ -140,6 +144,7 @@ impl<'a> Work<'a> {
                 wanted.insert(change.field.clone(), change.to.clone());
             }
         }
+        self.intend(plan, &wanted)?;
         let key = match (&self.link.key, &self.local) {
             (Some(key), Some(local)) => {
                 let key = key.clone();
@@ -155,7 +160,6 @@ impl<'a> Work<'a> {
             }
             _ => {
                 let marker = marker(self.context.policy, &self.link.remote);
-                self.intend("create", &marker)?;
                 let written = tracker.create(&marker, &wanted)?;
                 let key = written.issue.id.clone();
                 self.link.key = Some(key.clone());
@@ -173,6 +177,23 @@ impl<'a> Work<'a> {
         for held in &plan.held {
             self.hold(inward_mark(&held.field), held.clone());
         }
+        Ok(())
+    }
+
+    /// Writes of fields whose outcome was lost, or of what came after them: where the value before is no
+    /// longer there they happened, and what they overwrote must not lack its row.
+    fn find_lost(&mut self) -> Result<()> {
+        let (Some(local), false) = (&self.local, self.context.tracker.capabilities().shares_state)
+        else {
+            return Ok(());
+        };
+        let intents = self.context.state.intents(&self.link.partner, &self.link.remote)?;
+        let mut lost: Vec<Change> = Vec::new();
+        for intent in intents.iter().filter(|intent| intent.operation == FIELDS) {
+            lost.extend(serde_json::from_str::<Vec<Change>>(&intent.payload).unwrap_or_default());
+        }
+        lost.retain(|change| local.fields.get(&change.field) != change.from.as_ref());
+        lost.into_iter().for_each(|change| self.record(change));
         Ok(())
     }
 
@@ -236,51 +257,11 @@ impl<'a> Work<'a> {
                 self.record(local_change("attachments", Value::text(&file.name)));
             }
             let incoming = Incoming { name: file.name.clone(), sha256: digest };
-            self.link.base.files_in.insert(remote_name.clone(), incoming);
+            let base = &mut self.link.base;
+            let before = base.files_in.insert(remote_name.clone(), incoming);
+            base.files_before.extend(before);
         }
         Ok(changed)
-    }
-
-    /// The base moves to what was delivered and to what was read back.
-    fn remember(&mut self, plan: &InPlan, delivery: &Delivery, stale: bool) {
-        let held_now: Vec<String> = plan.held.iter().map(|held| inward_mark(&held.field)).collect();
-        let base = &mut self.link.base;
-        let fields = local_fields(&self.context.policy.rules);
-        let local = self.local.as_ref().map(|local| &local.fields);
-        if !stale {
-            base.delivered = delivery.issue.fields.clone();
-            base.revision = delivery.revision.or(base.revision);
-            base.package.clone_from(&delivery.reference);
-            base.peer_short.clone_from(&delivery.peer_short);
-            base.wanted.clone_from(&plan.wanted);
-            // A mark of a rule that could decide this time is history.
-            base.held.retain(|mark, held| {
-                !mark.starts_with(IN)
-                    || held_now.contains(mark)
-                    || held.code == TRACKER_REFUSED.as_str()
-            });
-        }
-        let two_way = two_way_fields(&self.context.policy.rules);
-        let mut now = Record::new();
-        for field in &fields {
-            // A two-way field moves only where both sides agree on it.
-            let moves = !two_way.contains(&field.as_str()) || plan.agreed.contains(field);
-            let from = if moves { local } else { Some(&base.local) };
-            let gone = plan.disagreed.contains(field);
-            now.set(
-                field.clone(),
-                from.and_then(|from| from.get(field)).filter(|_| !gone).cloned(),
-            );
-        }
-        base.local = now;
-        base.two_way.extend(plan.agreed.iter().chain(&plan.disagreed).cloned());
-        for field in &plan.settled {
-            base.settle(field);
-            if let Some(owed) = &mut self.link.owed {
-                owed.fields.set(field.clone(), None);
-                owed.cleared.remove(field);
-            }
-        }
     }
 
     /// Writes down what was found in conflict, and what is so no longer.
@@ -365,7 +346,7 @@ impl<'a> Work<'a> {
         }
         let nothing = Outgoing::default();
         let before = self.link.owed.as_ref().or(self.link.base.sent.as_ref());
-        let mut changes = plan.changes(before.unwrap_or(&nothing));
+        let mut changes = plan.changes(before.unwrap_or(&nothing), &self.link.base.delivered);
         if before.is_none() && !changes.iter().any(|change| change.field == KEY_FIELD) {
             // Our key travels as ISSUE-ID even without a rule.
             let key = self.link.key.as_deref().and_then(Value::text);
@@ -374,7 +355,9 @@ impl<'a> Work<'a> {
         for change in changes {
             self.record(change);
         }
-        let always = self.context.policy.answer_always && self.delivery.is_some();
+        // The sweep behind a delivery does not take back that it is to be answered.
+        let due = self.delivery.is_some() || self.link.owed.is_some();
+        let always = self.context.policy.answer_always && due;
         let news = self.link.base.sent.as_ref().is_none_or(|sent| outgoing.differs_from(sent));
         self.link.owed = (news || always).then(|| outgoing.clone());
     }
@@ -432,17 +415,22 @@ impl<'a> Work<'a> {
         outcome
     }
 
-    /// Writes down that a tracker write is about to happen, where it is not in our transaction.
-    fn intend(&self, operation: &str, payload: &str) -> Result<()> {
-        if self.context.tracker.capabilities().shares_state {
+    /// Writes down what is about to be written, where that is not in our transaction.
+    fn intend(&self, plan: &InPlan, wanted: &Changes) -> Result<()> {
+        let nothing = wanted.is_empty() && plan.comments.is_empty() && plan.files.is_empty();
+        if self.context.tracker.capabilities().shares_state || (nothing && !plan.create) {
             return Ok(());
         }
+        let changes = plan.changes.iter().filter(|change| wanted.contains_key(&change.field));
+        let payload = serde_json::to_string(&changes.collect::<Vec<_>>()).map_err(|error| {
+            Error::setup(crate::DATABASE, "cannot write a change as JSON").because(error)
+        })?;
         let intent = Intent {
-            token: token(&self.link, operation, payload),
+            token: token(&self.link, FIELDS, &payload),
             partner: self.link.partner.clone(),
             remote: self.link.remote.clone(),
-            operation: operation.to_owned(),
-            payload: payload.to_owned(),
+            operation: FIELDS.to_owned(),
+            payload,
         };
         self.context.state.save_intent(&intent, self.context.now)
     }
@@ -453,7 +441,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         state.save_link(&mut self.link)?;
-        if !self.context.tracker.capabilities().shares_state {
+        if self.delivery.is_some() && !self.context.tracker.capabilities().shares_state {
             state.clear_intents(&self.link.partner, &self.link.remote)?;
         }
         let changes: Vec<&Change> =
@@ -471,15 +459,4 @@ impl<'a> Work<'a> {
             changes,
         })
     }
-}
-
-/// The local fields of two-way rules.
-fn two_way_fields(rules: &[Rule]) -> Vec<&str> {
-    rules
-        .iter()
-        .filter_map(|rule| match &rule.kind {
-            Kind::TwoWay(two_way) => Some(two_way.local.as_str()),
-            _ => None,
-        })
-        .collect()
 }
