@@ -111,10 +111,15 @@ fn in_order(trace: &[String]) {
                 let changed = ["inside commit", "committed"].contains(&at(index + 1));
                 assert!(changed, "step {index}: nothing between the decision and the commit");
             }
+            "touch" => {
+                let before = trace[..index].iter().rposition(|step| step == "committed");
+                let moved = trace[..index].iter().rposition(|step| step == "rename");
+                assert!(before > moved, "step {index}: a package goes on before its commit");
+            }
             _ => {}
         }
     }
-    for what in ["publish", "rename", "remove", "mkdir", "inside commit", "committed"] {
+    for what in ["publish", "rename", "remove", "mkdir", "touch", "inside commit", "committed"] {
         assert!(trace.iter().any(|step| step == what), "the scene has no {what}");
     }
 }
