@@ -120,7 +120,8 @@ impl Reader<'_> {
         }
         self.pairs(&partners);
         let state = self.base.join(&raw.state.path);
-        Settings { company, spool, state, tracker, limits, partners }
+        let metrics = raw.metrics.textfile.as_ref().map(|path| self.base.join(path));
+        Settings { company, spool, state, tracker, limits, metrics, partners }
     }
 
     /// Two partners with one pair of routing codes could not be told apart.

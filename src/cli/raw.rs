@@ -22,6 +22,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub limits: RawLimits,
     #[serde(default)]
+    pub metrics: RawMetrics,
+    #[serde(default)]
     pub partner: BTreeMap<String, RawPartner>,
 }
 
@@ -201,4 +203,10 @@ pub(super) struct RawDocument {
     pub pudis: Option<String>,
     pub render: Option<String>,
     pub document_name_element: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    pub textfile: Option<PathBuf>,
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub tracker: TrackerSettings,
     /// What hostile input may cost.
     pub limits: Limits,
+    /// The file for metrics.
+    pub metrics: Option<PathBuf>,
     /// The partners, in the order of their names.
     pub partners: Vec<Partner>,
 }
