@@ -12,6 +12,7 @@ mod init;
 mod inspect;
 mod links;
 mod log;
+mod mail;
 mod metrics;
 mod nearest;
 mod pack;
@@ -193,6 +194,7 @@ fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
 fn after_pass(app: &App, global: &Global, good: bool) {
     if !global.dry_run {
         metrics::write(app, good);
+        mail::after_pass(app, global);
     }
 }
 
