@@ -12,6 +12,8 @@ mod init;
 mod inspect;
 mod links;
 mod log;
+mod mail;
+mod metrics;
 mod nearest;
 mod pack;
 mod progress;
@@ -101,8 +103,9 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             let app = App::open(global, access(global), "engsync")?;
             let bars = progress::Bars::new(!global.quiet && !global.json);
             let wall = SystemClock(None);
-            let report = exchange::run(&app.tools(global, &wall, &bars))?;
-            show_report(&report, global)
+            let report = exchange::run(&app.tools(global, &wall, &bars));
+            after_pass(&app, global, report.is_ok());
+            show_report(&report?, global)
         }
         Command::Watch => watch::run(global),
         Command::Pack(args) => pack::run(args, global),
@@ -180,10 +183,19 @@ fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
     let bars = progress::Bars::new(!global.quiet && !global.json);
     let wall = SystemClock(None);
     let report = import.run(&app.tools(global, &wall, &bars))?;
+    after_pass(&app, global, true);
     if report.sent.is_empty() && out.exists() && !global.dry_run && !global.no_remote {
         tracing::warn!("nothing to answer; {} is from an earlier run", out.display());
     }
     show_report(&report, global)
+}
+
+/// What is told of a pass beyond its report.
+fn after_pass(app: &App, global: &Global, good: bool) {
+    if !global.dry_run {
+        metrics::write(app, good);
+        mail::after_pass(app, global);
+    }
 }
 
 /// A frozen answer may be written by a later run from elsewhere.

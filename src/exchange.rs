@@ -18,7 +18,10 @@ pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
-pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+pub use settings::{
+    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
+    TrackerSettings,
+};
 pub use stop::Stop;
 
 use std::cell::RefCell;

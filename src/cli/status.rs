@@ -246,7 +246,7 @@ impl From<crate::spool::Stored> for Standing {
 }
 
 impl Standing {
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("no reason given");
         let text = self.text.as_deref().map(plain).unwrap_or_default();
         let next = self.next_try.as_ref().map(|at| format!(" (next try {at})")).unwrap_or_default();

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
-use super::{Exit, config, print};
+use super::{Exit, after_pass, config, print};
 use crate::exchange::{self, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
@@ -92,6 +92,8 @@ impl Service<'_> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
+        let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
+        after_pass(&self.app, self.global, report.is_ok() || stopped);
         match report {
             Ok(report) => {
                 self.failures = 0;
