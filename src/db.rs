@@ -48,9 +48,12 @@ impl Db {
         connection.busy_timeout(Duration::from_secs(30)).map_err(wrap)?;
         connection
             .execute_batch(
-                // In memory: the undo log of savepoints, of which every issue has some.
+                // Each issue is a savepoint, and a savepoint's undo pages are temporary: in memory
+                // they cost nothing, in a file most of the run. The cache holds what a batch touches.
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
+                 PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
+                 PRAGMA cache_size = -16384;
+                 PRAGMA wal_autocheckpoint = 4000;",
             )
             .map_err(wrap)?;
         #[cfg(debug_assertions)]

@@ -63,13 +63,10 @@ impl Run<'_> {
         reference: &str,
     ) -> Result<Vec<IssueOutcome>> {
         let state = self.tools.state;
-        let mut links = BTreeMap::new();
-        for delivered in &batch {
-            let number = &delivered.issue.id;
-            if let Some(link) = state.link(&partner.key, number)? {
-                links.insert(number.clone(), link);
-            }
-        }
+        let numbers: Vec<&str> = batch.iter().map(|delivered| &*delivered.issue.id).collect();
+        let links = state.links_to(&partner.key, &numbers)?.into_iter();
+        let mut links: BTreeMap<String, Link> =
+            links.map(|link| (link.remote.clone(), link)).collect();
         let locals = self.locals(links.values())?;
         let mut ready = Vec::new();
         for mut delivered in batch {
@@ -220,15 +217,14 @@ impl Run<'_> {
         let mut outcomes = Vec::new();
         for chunk in keys.chunks(BATCH) {
             self.tools.stop.go_on()?;
-            let locals = self.tools.tracker.get_many(chunk)?;
-            for (key, local) in chunk.iter().zip(locals) {
-                let links = state.links_of_key(key)?;
-                for link in links.into_iter().filter(|link| link.partner == partner.key) {
-                    if local.is_none() && link.state == LinkState::Gone {
-                        continue;
-                    }
-                    outcomes.extend(sync::sweep(&context, link, local.clone())?);
+            let links = state.links_of_keys(&partner.key, chunk)?;
+            let locals = self.locals(links.iter())?;
+            for link in links {
+                let local = link.key.as_ref().and_then(|key| locals.get(key)).cloned();
+                if local.is_none() && link.state == LinkState::Gone {
+                    continue;
                 }
+                outcomes.extend(sync::sweep(&context, link, local)?);
             }
         }
         outcomes.retain(|outcome| outcome.action != Action::Unchanged);

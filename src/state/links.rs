@@ -85,12 +85,33 @@ impl State {
         self.query_one(&sql, [partner, remote], read)
     }
 
+    /// The links of some of a partner's issues, in one query.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn links_to(&self, partner: &str, remotes: &[&str]) -> Result<Vec<Link>> {
+        let sql =
+            format!("{COLUMNS} WHERE partner = ?1 AND remote IN (SELECT value FROM json_each(?2))");
+        self.query(&sql, [partner, &to_json(&remotes)?], read)
+    }
+
     /// The links of a local issue, of all partners.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn links_of_key(&self, key: &str) -> Result<Vec<Link>> {
         self.query(&format!("{COLUMNS} WHERE key = ?1 ORDER BY id"), [key], read)
+    }
+
+    /// The links of some local issues to a partner, in one query.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn links_of_keys(&self, partner: &str, keys: &[String]) -> Result<Vec<Link>> {
+        let sql = format!(
+            "{COLUMNS} WHERE partner = ?1 AND key IN (SELECT value FROM json_each(?2)) ORDER BY id"
+        );
+        self.query(&sql, [partner, &to_json(&keys)?], read)
     }
 
     /// All links of a partner.
