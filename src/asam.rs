@@ -27,6 +27,7 @@ mod names;
 mod notes;
 mod pack;
 mod profile;
+mod reissue;
 mod rich;
 mod text;
 mod time;
@@ -44,6 +45,7 @@ pub use fields::is_known_field;
 pub use limits::Limits;
 pub use pack::pack;
 pub use profile::Profile;
+pub use reissue::reissue;
 pub use rich::Render;
 pub use write::{Answer, DocumentName, Style, write_document};
 

@@ -1,6 +1,7 @@
 //! Arguments, configuration, messages, exit codes; the only module that reads the clock or the
 //! environment, or prints.
 
+mod again;
 mod app;
 mod args;
 mod check;
@@ -11,6 +12,8 @@ mod init;
 mod inspect;
 mod links;
 mod log;
+mod mail;
+mod metrics;
 mod nearest;
 mod pack;
 mod progress;
@@ -20,6 +23,7 @@ mod status;
 mod style;
 mod table;
 mod tracker;
+mod watch;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -49,7 +53,7 @@ enum Exit {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(&cli.global);
+    start_log(&cli.global, matches!(cli.command, Some(Command::Watch)));
     match dispatch(&cli) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Trouble) => ExitCode::from(1),
@@ -99,9 +103,11 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             let app = App::open(global, access(global), "engsync")?;
             let bars = progress::Bars::new(!global.quiet && !global.json);
             let wall = SystemClock(None);
-            let report = exchange::run(&app.tools(global, &wall, &bars))?;
-            show_report(&report, global)
+            let report = exchange::run(&app.tools(global, &wall, &bars));
+            after_pass(&app, global, report.is_ok());
+            show_report(&report?, global)
         }
+        Command::Watch => watch::run(global),
         Command::Pack(args) => pack::run(args, global),
         Command::Inspect { paths } => inspect::run(paths, global),
         Command::Check => check::run(global),
@@ -139,6 +145,9 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        Command::Replay { name } => again::replay(global, name),
+        Command::Resend { name } => again::resend(global, name),
+        Command::Reissue { name } => again::reissue(global, name),
         Command::Retry { issue } => links::retry(global, issue),
         Command::Link { partner, remote, key } => links::link(global, partner, remote, key),
         Command::Unlink { partner, remote } => links::unlink(global, partner, remote),
@@ -174,10 +183,19 @@ fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {
     let bars = progress::Bars::new(!global.quiet && !global.json);
     let wall = SystemClock(None);
     let report = import.run(&app.tools(global, &wall, &bars))?;
+    after_pass(&app, global, true);
     if report.sent.is_empty() && out.exists() && !global.dry_run && !global.no_remote {
         tracing::warn!("nothing to answer; {} is from an earlier run", out.display());
     }
     show_report(&report, global)
+}
+
+/// What is told of a pass beyond its report.
+fn after_pass(app: &App, global: &Global, good: bool) {
+    if !global.dry_run {
+        metrics::write(app, good);
+        mail::after_pass(app, global);
+    }
 }
 
 /// A frozen answer may be written by a later run from elsewhere.
@@ -258,9 +276,10 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn start_log(global: &Global) {
+/// A service says what it does; its lines bear the time unless the journal adds it.
+fn start_log(global: &Global, service: bool) {
     use tracing::level_filters::LevelFilter;
-    let level = match (global.quiet, global.verbose) {
+    let level = match (global.quiet, global.verbose + u8::from(service)) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
         (false, 1) => LevelFilter::INFO,
@@ -272,9 +291,16 @@ fn start_log(global: &Global) {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => {
             let colored = Style::new(global.color, std::io::stderr().is_terminal()).is_colored();
-            log.with_ansi(colored).with_target(false).without_time().init();
+            let log = log.with_ansi(colored).with_target(false);
+            if service && !is_under_journal() { log.init() } else { log.without_time().init() }
         }
     }
+}
+
+/// Whether stderr goes to systemd's journal.
+#[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
+fn is_under_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 fn show_error(error: &anyhow::Error, global: &Global) {

@@ -1,7 +1,9 @@
 //! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
 //! by hand are callers of the same few functions.
 
+mod again;
 mod answer;
+mod feed;
 mod intake;
 mod issues;
 mod manual;
@@ -10,11 +12,21 @@ mod package;
 mod pending;
 mod report;
 mod settings;
+mod stop;
 
+pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
-pub use settings::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+pub use settings::{
+    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
+    TrackerSettings,
+};
+pub use stop::Stop;
+
+use std::cell::RefCell;
+
+use feed::Feed;
 
 use crate::disk::Disk;
 use crate::spool::Spool;
@@ -29,6 +41,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -61,6 +74,8 @@ pub struct Tools<'a> {
     pub progress: &'a dyn Progress,
     /// What not to do.
     pub options: Options,
+    /// Asks the run to end early.
+    pub stop: Stop,
 }
 
 /// What a run leaves undone.
@@ -77,19 +92,24 @@ struct Run<'a> {
     tools: &'a Tools<'a>,
     schema: Schema,
     report: Report,
+    feed: RefCell<Feed>,
 }
 
 /// One pass: takes in every complete package, looks for local changes, publishes answers.
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there.
+/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
+    run.note_rules()?;
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
+    if tools.stop.is_asked() {
+        return Ok(run.report);
+    }
     run.sweep(None)?;
     run.answer_all()?;
     run.expire()?;
@@ -99,7 +119,8 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
-        Ok(Self { tools, schema: tools.tracker.schema()?, report })
+        let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
+        Ok(Self { tools, schema: tools.tracker.schema()?, report, feed })
     }
 
     /// Finishes what an interrupted run left.
@@ -108,12 +129,30 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.tools.spool.create()?;
+        self.settle_interrupted()?;
         self.tools.spool.recover()?;
         self.tools.state.sweep(self.tools.disk)?;
         if self.tools.options.no_remote {
             return Ok(());
         }
         self.publish_frozen()
+    }
+
+    /// A package that was applied, but not moved yet, goes to `done/`; the parts of any other
+    /// are unknown again, so that those that stay in `incoming/` are taken again.
+    fn settle_interrupted(&self) -> Result<()> {
+        let Tools { spool, state, .. } = self.tools;
+        for stored in spool.stored("active")? {
+            let Some(entry) = spool.resume(&stored.directory)? else { continue };
+            let content = entry.digest()?.0.to_string();
+            let applied = state.seen(entry.name())?.is_some_and(|seen| seen.content == content);
+            if applied && !spool.dir("done").join(&stored.directory).exists() {
+                entry.done()?;
+            } else {
+                state.forget_parts(entry.name())?;
+            }
+        }
+        Ok(())
     }
 
     fn context<'b>(&'b self, partner: &'b Partner, package: Option<&'b str>) -> Context<'b> {

@@ -4,14 +4,17 @@
 //! the lock claims a complete package into `active/NAME/`, and from there it goes to `done/`,
 //! `deferred/` or `corrupt/`. Nothing is ever deleted because it was not understood.
 
+mod again;
 mod entry;
 mod outgoing;
 mod reason;
 mod scan;
+mod watch;
 
 pub use entry::{Active, Entry, PartFile};
 pub use reason::Reason;
 pub use scan::{Found, Group, Stored};
+pub use watch::Watcher;
 
 use std::path::{Path, PathBuf};
 

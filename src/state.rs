@@ -7,6 +7,7 @@ mod answers;
 mod base;
 mod conflicts;
 mod journal;
+mod last;
 mod ledger;
 mod links;
 

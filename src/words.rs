@@ -128,7 +128,7 @@ impl Finding {
         Self {
             severity,
             code,
-            text: text.into(),
+            text: one_line(text.into()),
             place: Box::default(),
             expected: None,
             actual: None,
@@ -139,9 +139,21 @@ impl Finding {
     /// The same finding, with the file, member or XML path it is in.
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
-        self.place.path = Some(path.into());
+        self.place.path = Some(one_line(path.into()));
         self
     }
+}
+
+/// What a stranger wrote must not forge a second line of a log.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// What went wrong, where, and what now.

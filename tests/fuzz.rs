@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engsync::engdat::fuzz::TARGETS;
+use engsync::{asam, engdat};
 
 /// What is put into inputs: whatever structures them.
 const DICTIONARY: &[&[u8]] = &[
@@ -57,6 +57,22 @@ const DICTIONARY: &[&[u8]] = &[
     b"\n\n",
     b"\n",
     b"<",
+    b"/>",
+    b"<P>",
+    b"</P>",
+    b"<ISSUE>",
+    b"</ISSUE>",
+    b"<ISSUE-ID>",
+    b"<!DOCTYPE x>",
+    b"<![CDATA[",
+    b"]]>",
+    b"&amp;",
+    b"&#11;",
+    b"<!--",
+    b"PK\x01\x02",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\xff\xff\xff\xff",
 ];
 
 /// A small generator; the same seed gives the same run.
@@ -111,6 +127,7 @@ fn corpus(directories: &[&str]) -> Vec<Vec<u8>> {
         .iter()
         .flat_map(|directory| std::fs::read_dir(root.join(directory)).unwrap())
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= 1 << 14))
         .filter(|path| path.file_name().is_some_and(|name| name != "README.md"))
         .collect();
     files.sort();
@@ -122,10 +139,14 @@ fn the_laws_hold_for_mutations_of_the_corpora() {
     #[allow(clippy::disallowed_methods)]
     let seconds = std::env::var("ENGSYNC_FUZZ_SECONDS").ok().map(|text| text.parse().unwrap());
     let budget = Duration::from_secs_f64(seconds.unwrap_or(0.5));
-    for (seed, (name, target)) in (1..).zip(TARGETS) {
+    let targets = engdat::fuzz::TARGETS.iter().chain(asam::fuzz::TARGETS);
+    for (seed, (name, target)) in (1..).zip(targets) {
         let seeds = match *name {
             "names" => corpus(&["fuzz/corpus/names"]),
             "assembly" => corpus(&["fuzz/corpus/assembly"]),
+            "archive" => corpus(&["fixtures/pfiff", "fixtures/pfiff/hostile"]),
+            "document" => corpus(&["fuzz/corpus/document"]),
+            "answer" => corpus(&["fuzz/corpus/answer"]),
             _ => corpus(&["fixtures/edifact", "fixtures/engdat"]),
         };
         assert!(seeds.len() > 2, "{name} has no corpus");

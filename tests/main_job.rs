@@ -373,65 +373,6 @@ fn any_files_make_a_package_that_reads_back_without_findings() {
 }
 
 #[test]
-fn check_lists_every_problem_of_a_configuration() {
-    let site = Site::new();
-    let path = site.path("engsync.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    let text = text
-        .replace("dir = \"spool\"", "dir = \"spool\"\nsetle_seconds = 3\ncolour = 1")
-        .replace("short_name = \"MFAG\"", "short_name = \"MFAG\"\ntime_zone = \"Europe/Bonn\"")
-        .replace("kind = \"envelope\"", "kind = \"envelope\"\nmap = { a = \"b\" }");
-    fs::write(&path, text).unwrap();
-    let ran = site.engsync(&["check"]);
-    assert_eq!(ran.code, 1);
-    for wanted in [
-        "unknown field `setle_seconds`; did you mean `settle_seconds`?",
-        "unknown field `colour`",
-        "\"Europe/Bonn\" is no zone",
-        "`map` is not a key of `envelope`",
-    ] {
-        assert!(ran.out.contains(wanted), "{wanted} is not in {}", ran.out);
-    }
-    assert_eq!(site.engsync(&["run"]).code, 2);
-    assert_eq!(site.engsync(&["-c", "none.toml", "check"]).code, 2);
-}
-
-#[test]
-fn partners_are_told_apart_by_the_pair_of_routing_codes() {
-    let other = common::config("", "", "")
-        .split_once("[partner.oem]")
-        .map(|(_, partner)| format!("[partner.nord]{partner}"))
-        .unwrap()
-        .replace("partner.oem", "partner.nord")
-        .replace("RDEMUSTER", "RSENORD")
-        .replace("Musterfahrzeug AG", "Nordwagen AB")
-        .replace("filename = \"MFA\"", "filename = \"NWG\"");
-    let site = Site::new();
-    let path = site.path("engsync.toml");
-    let both = fs::read_to_string(&path).unwrap() + &other;
-    fs::write(&path, &both).unwrap();
-    site.deliver(FIRST, &[defect("4711")]);
-    let north = party("O0013NORD", "RSENORD", "Nordwagen AB");
-    for (name, bytes) in package_of(SECOND, &north, &supplier(), &archive(&[defect("4711")])) {
-        fs::write(site.path("spool/incoming").join(name), bytes).unwrap();
-    }
-    let report = site.run();
-    assert_eq!(report["packages"][0]["partner"], "oem", "{report:#}");
-    assert_eq!(report["packages"][1]["partner"], "nord");
-    assert_eq!(report["packages"][1]["issues"][0]["action"], "created", "one number, two partners");
-    let sent: Vec<&str> = report["sent"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|sent| &sent["name"].as_str().unwrap()[17..])
-        .collect();
-    assert_eq!(sent, ["NWG", "MFA"], "partners in the order of their names");
-    fs::write(&path, both.replace("RSENORD", "RDEMUSTER")).unwrap();
-    let ran = site.engsync(&["check"]);
-    assert!(ran.out.contains("have the same pair of routing codes"), "{}", ran.out);
-}
-
-#[test]
 fn xml_of_engdat_version_3_is_set_aside_by_its_name() {
     let site = Site::with("settle_seconds = 0", common::RULES);
     site.deliver(FIRST, &[defect("4711")]);
@@ -441,42 +382,6 @@ fn xml_of_engdat_version_3_is_set_aside_by_its_name() {
     )
     .unwrap();
     assert_eq!(site.run()["packages"][0]["reason"], "engdat-v3");
-}
-
-#[test]
-fn a_partners_levels_raise_and_silence_findings() {
-    let spoil = |site: &Site| {
-        site.deliver(FIRST, &[defect("4711")]);
-        let path = site.path("spool/incoming").join(format!("{FIRST}002001"));
-        let text = fs::read(&path).unwrap();
-        let text: String = text.iter().map(|byte| char::from(*byte)).collect();
-        let spoilt = text.replace("UNT+7+", "UNT+9+");
-        assert_ne!(spoilt, text);
-        fs::write(&path, spoilt.chars().map(|c| c as u8).collect::<Vec<_>>()).unwrap();
-    };
-    let cases = [
-        ("", "applied", 1),
-        ("strict = [\"control-count\"]", "corrupt", 0),
-        ("ignore = [\"control-count\"]", "applied", 0),
-    ];
-    for (level, outcome, findings) in cases {
-        let site = Site::with("settle_seconds = 0", common::RULES);
-        let path = site.path("engsync.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(
-            &path,
-            text.replace("filename = \"MFA\"", &format!("filename = \"MFA\"\n{level}")),
-        )
-        .unwrap();
-        spoil(&site);
-        let report = site.run();
-        assert_eq!(report["packages"][0]["outcome"], outcome, "{level}: {report:#}");
-        assert_eq!(
-            report["packages"][0]["findings"].as_array().unwrap().len(),
-            findings,
-            "{level}"
-        );
-    }
 }
 
 #[test]
@@ -494,38 +399,4 @@ fn an_issue_that_cannot_be_used_defers_its_package_and_is_news_once() {
     assert_eq!(again.json()["packages"][0]["outcome"], "deferred");
     assert_eq!(action(&again.json(), 0, 0), "unchanged", "what was done is not repeated");
     assert_eq!(site.engsync(&["status", "--check"]).code, 1);
-}
-
-#[test]
-fn people_are_translated_by_the_users_file_or_held() {
-    let rule = r#"
-[[partner.oem.rule]]
-kind = "fill_local"
-local = "assignee"
-remote = "owner_id"
-users = true
-"#;
-    let site = Site::with("", &format!("{}{rule}", common::RULES));
-    let path = site.path("engsync.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    assert!(site.engsync(&["check"]).out.contains("needs users ="));
-    fs::write(
-        &path,
-        text.replace("short_name = \"MFAG\"", "short_name = \"MFAG\"\nusers = \"users.csv\""),
-    )
-    .unwrap();
-    fs::write(site.path("users.csv"), "partner id,local user\nU1,erika\n").unwrap();
-    let with_contact = |number: &str, id: &str| {
-        let contact = format!("<ISSUE-ID>{number}</ISSUE-ID><TEAM-MEMBER-REF ID-REF=\"{id}\"/>");
-        document(&defect(number)).replace(&format!("<ISSUE-ID>{number}</ISSUE-ID>"), &contact)
-    };
-    fs::write(site.path("known.xml"), with_contact("1", "U1")).unwrap();
-    assert_eq!(site.engsync(&["-z", "known.xml"]).code, 0);
-    assert_eq!(site.issue("ISS-1")["fields"]["assignee"], "erika");
-    let strange = with_contact("2", "U2").replace("ID=\"U1\"", "ID=\"U2\"");
-    fs::write(site.path("strange.xml"), strange).unwrap();
-    let ran = site.engsync(&["-z", "strange.xml", "--json"]);
-    assert_eq!(ran.code, 1);
-    assert_eq!(ran.json()["packages"][0]["issues"][0]["held"][0]["code"], "unmapped-user");
-    assert_eq!(site.issue("ISS-2")["fields"]["summary"], "Fensterheber klemmt", "the rest goes on");
 }

@@ -39,9 +39,7 @@ impl Store {
     ) -> io::Result<T> {
         match (&self.kind, member) {
             (Kind::Zip(zip), Some(member)) => zip.read(member, sink),
-            (Kind::Document(source), None) => {
-                sink(&mut Cursor::new(source).take(self.limits.entry))
-            }
+            (Kind::Document(source), None) => sink(&mut Cursor::new(source)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -255,6 +253,22 @@ impl Archive {
             size: member.unpacked,
             refused: member.refused.as_ref().map(|(_, why)| why.clone()),
         })
+    }
+
+    /// Reads every file to its end and answers which are damaged.
+    #[must_use]
+    pub fn verify(&self) -> Vec<Finding> {
+        let Kind::Zip(zip) = &self.store.kind else { return Vec::new() };
+        let mut notes = Notes::default();
+        let usable = zip.members.iter().enumerate().filter(|(_, member)| member.refused.is_none());
+        for (at, member) in usable {
+            let read = zip.read(at, &mut |content| io::copy(content, &mut io::sink()));
+            if let Err(error) = read {
+                let finding = Finding::warning(code::CONTENT_DAMAGED, error.to_string());
+                notes.push(finding.at(shown(&member.name)));
+            }
+        }
+        notes.finish("")
     }
 
     /// Hands over the issues, one at a time, in the order of the documents; of an issue that the

@@ -92,6 +92,11 @@ impl Container {
         }
         let source = Arc::new(Source { bytes: Mutex::new(bytes), length: end.unwrap_or(length) });
         if end.is_none() {
+            if looks_like_xml(head) && length > limits.entry {
+                let most = limits.entry;
+                let what = format!("it has {length} bytes, the limit is {most} (limits.entry_mib)");
+                return Err(limit(name, &what));
+            }
             if looks_like_xml(head) {
                 return Ok(Opened::Xml(source));
             }

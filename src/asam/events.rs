@@ -304,7 +304,13 @@ impl<V: Visitor> Document<'_, V> {
             quick_xml::Error::Io(io) => io.to_string(),
             other => other.to_string(),
         };
-        self.error(code, &what, byte)
+        match error {
+            // An error of the bytes says itself where it is.
+            quick_xml::Error::Io(_) => {
+                Error::item(code, format!("{}: {}", self.name, one_line(&what)))
+            }
+            _ => self.error(code, &what, byte),
+        }
     }
 
     fn error(&self, code: Code, what: &str, byte: u64) -> Error {

@@ -79,7 +79,7 @@ pub struct ExplainedFile {
     pub refused: Option<String>,
 }
 
-/// Explains an archive without knowing whose side we are on.
+/// Explains an archive without knowing whose side we are on. Every file is read to its end.
 ///
 /// # Errors
 /// Those of reading the archive.
@@ -141,6 +141,7 @@ pub fn explain(archive: &Archive) -> Result<Explanation> {
         Ok(())
     })?;
     found.extend(ends);
+    found.extend(archive.verify());
     explanation.findings.append(&mut found);
     Ok(explanation)
 }

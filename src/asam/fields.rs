@@ -9,8 +9,8 @@ use super::vocabulary::{
 const SUPPLIER: &[&str] = &["supplier_company_id", "assignee_key", "assignee_name", "updated"];
 
 /// Whether the profile knows a partner's or supplier's field of this name: those of the
-/// vocabulary, numbered components (`pudis_sw_version_1`), and `eo.CATEGORY` for engineering
-/// objects of other categories.
+/// vocabulary, numbered components (`pudis_sw_version_1`), `eo.CATEGORY` for engineering objects
+/// of other categories, and `desc.TAG` for the tagged paragraphs of version 2.1.0.
 #[must_use]
 pub fn is_known_field(field: &str) -> bool {
     let single = [
@@ -33,6 +33,7 @@ pub fn is_known_field(field: &str) -> bool {
         || numbered(COMPONENT_NAME)
         || COMPONENTS.iter().any(|(_, prefix)| numbered(prefix))
         || field.strip_prefix("eo.").is_some_and(|category| !category.is_empty())
+        || field.strip_prefix("desc.").is_some_and(|tag| !tag.is_empty())
         || names(ISSUE, field)
 }
 
@@ -65,12 +66,13 @@ mod tests {
             "vehicle",
             "pudis_sw_version_12",
             "eo.BASELINE",
+            "desc.category-1",
             "resolved_in_release",
             "supplier_comments",
         ] {
             assert!(is_known_field(field), "{field}");
         }
-        for field in ["summary", "pudis_sw_version_", "pudis_sw_version_x", "eo.", ""] {
+        for field in ["summary", "pudis_sw_version_", "pudis_sw_version_x", "eo.", "desc.", ""] {
             assert!(!is_known_field(field), "{field}");
         }
     }

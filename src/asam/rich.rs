@@ -167,7 +167,9 @@ impl Writer {
             let marks: String = marks.collect();
             return format!("{} ", if marks.is_empty() { "*" } else { &marks });
         }
-        format!("{}- ", "  ".repeat(depth - 1))
+        // A text begins with its first mark, however deep the list it stands in.
+        let indent = if self.text.is_empty() { 0 } else { depth - 1 };
+        format!("{}- ", "  ".repeat(indent))
     }
 
     fn inline(&mut self, element: Element<'_>, mark: &str) {

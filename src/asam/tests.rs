@@ -3,6 +3,7 @@
 mod corpus;
 mod explained;
 mod hostile;
+mod large;
 mod law;
 mod mutated;
 mod oddities;

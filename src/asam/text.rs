@@ -28,6 +28,8 @@ pub(super) struct Text<R> {
     fresh: u64,
     longest: u64,
     returns: bool,
+    /// How many bytes were handed on before the buffer.
+    before: u64,
 }
 
 impl<R: Read> Text<R> {
@@ -48,6 +50,7 @@ impl<R: Read> Text<R> {
             fresh: 0,
             longest,
             returns: false,
+            before: 0,
         }
     }
 
@@ -121,7 +124,8 @@ impl<R: Read> Text<R> {
             }
             self.ended = last;
         }
-        self.returns |= check(&self.out[..self.end])?;
+        self.returns |= check(&self.out[..self.end], self.before)?;
+        self.before += self.end as u64;
         self.fresh += self.end as u64;
         // A buffer may hold the end of one event and the start of the next.
         if self.fresh > self.longest.saturating_add(2 * OUT as u64) {
@@ -190,16 +194,18 @@ fn declared(head: &[u8]) -> Option<&[u8]> {
 
 /// Refuses what is not an XML 1.0 Char; `text` is whole UTF-8. Answers whether it has a carriage
 /// return.
-fn check(text: &[u8]) -> io::Result<bool> {
+fn check(text: &[u8], before: u64) -> io::Result<bool> {
     let (controls, returns) = text.iter().fold((0_u8, 0_u8), |(controls, returns), byte| {
         let blank = (*byte == b'\t') | (*byte == b'\n') | (*byte == b'\r');
         (controls | u8::from((*byte < 0x20) & !blank), returns | u8::from(*byte == b'\r'))
     });
     if controls != 0 {
-        let found = text.iter().find(|b| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r'));
+        let is_control = |b: &u8| *b < 0x20 && !matches!(*b, b'\t' | b'\n' | b'\r');
+        let at = text.iter().position(is_control).unwrap_or_default();
         return Err(invalid(format!(
-            "the control character U+{:04X} is not allowed in XML",
-            found.copied().unwrap_or_default()
+            "the control character U+{:04X} at byte {} is not allowed in XML",
+            text.get(at).copied().unwrap_or_default(),
+            before + at as u64
         )));
     }
     for at in memchr_iter(0xEF, text) {

@@ -7,7 +7,7 @@ use super::args::Global;
 use super::config;
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Tools, TrackerSettings};
+use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
@@ -43,7 +43,8 @@ pub(super) struct App {
     pub tracker: Embedded,
     pub spool: Spool,
     pub clock: SystemClock,
-    _lock: Option<Lock>,
+    pub stop: Stop,
+    lock: Option<Rc<Lock>>,
 }
 
 impl App {
@@ -65,19 +66,47 @@ impl App {
         actor: &str,
     ) -> Result<Self> {
         let disk = Disk::new(steps());
-        let clock = SystemClock(global.now);
         let lock = match access {
-            Access::Writer => Some(lock(&disk, &settings.state)?),
+            Access::Writer => Some(Rc::new(lock(&disk, &settings.state, global.wait)?)),
             _ => None,
         };
+        Self::holding(lock, settings, disk, global, access, actor)
+    }
+
+    /// Opens what a new configuration names, in place of `self`. The lock is not let go where
+    /// the state stays the same.
+    pub(super) fn again(&self, settings: Settings, global: &Global, actor: &str) -> Result<Self> {
+        let kept = self.lock.clone().filter(|_| self.settings.state == settings.state);
+        let lock = match kept {
+            Some(lock) => lock,
+            None => Rc::new(lock(&self.disk, &settings.state, false)?),
+        };
+        let (disk, access) = (self.disk.clone(), Access::Writer);
+        let app = Self::holding(Some(lock), settings, disk, global, access, actor)?;
+        Ok(Self { stop: self.stop.clone(), ..app })
+    }
+
+    fn holding(
+        lock: Option<Rc<Lock>>,
+        settings: Settings,
+        disk: Disk,
+        global: &Global,
+        access: Access,
+        actor: &str,
+    ) -> Result<Self> {
+        let clock = SystemClock(global.now);
         let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
+        if access == Access::Writer && !global.dry_run {
+            tracker.sweep_orphans()?;
+        }
         let mode = match access {
             Access::Overlay => Mode::Look,
             _ if settings.spool.keep_incoming => Mode::Keep,
             _ => Mode::Move,
         };
         let spool = Spool::new(&settings.spool.dir, disk.clone(), mode);
-        Ok(Self { settings, disk, state, tracker, spool, clock, _lock: lock })
+        let stop = Stop::default();
+        Ok(Self { settings, disk, state, tracker, spool, clock, stop, lock })
     }
 
     /// What a run works with.
@@ -97,6 +126,7 @@ impl App {
             wall,
             progress,
             options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            stop: self.stop.clone(),
         }
     }
 }
@@ -151,21 +181,37 @@ fn open_databases(
     Ok((State::new(state), tracker))
 }
 
+/// How often a waiter asks for the lock.
+const ASK: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Takes the lock beside the state; the kernel releases it when the process ends.
-fn lock(disk: &Disk, state: &Path) -> Result<Lock> {
+fn lock(disk: &Disk, state: &Path, wait: bool) -> Result<Lock> {
     if let Some(dir) = state.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         disk.make_dirs(dir)?;
     }
     let mut path = state.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let holder = format!("process {}", std::process::id());
-    disk.lock(&path, &holder)?.ok_or_else(|| {
+    let own = format!("process {}", std::process::id());
+    let mut said = false;
+    loop {
+        if let Some(lock) = disk.lock(&path, &own)? {
+            return Ok(lock);
+        }
         let holder = std::fs::read_to_string(&path).unwrap_or_default();
         let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
-        Error::setup(LOCKED, format!("{holder} works on this spool ({})", path.display()))
-            .hint("wait until it is done; the lock ends with the process, never remove it by hand")
-    })
+        if !wait {
+            let what = format!("{holder} works on this spool ({})", path.display());
+            return Err(Error::setup(LOCKED, what).hint(
+                "`--wait` waits for it; the lock ends with the process, never remove it by hand",
+            ));
+        }
+        if !said {
+            tracing::warn!("{holder} works on this spool; waiting for it");
+            said = true;
+        }
+        std::thread::sleep(ASK);
+    }
 }
 
 #[cfg(not(debug_assertions))]

@@ -40,6 +40,10 @@ pub(super) struct Global {
     #[arg(short = 'N', long, global = true)]
     pub no_remote: bool,
 
+    /// Wait for another engsync that works on this spool, instead of ending with 2
+    #[arg(long, global = true)]
+    pub wait: bool,
+
     /// Say more (twice: much more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
@@ -102,6 +106,9 @@ pub(super) enum Command {
     },
     /// One pass: take in every complete package, sync, publish answers
     Run,
+    /// Be the service: take in packages as they arrive, until SIGTERM; SIGHUP reads the
+    /// configuration again
+    Watch,
     /// Explain ENGDAT descriptions, packages, issue ZIPs and XML documents
     Inspect {
         /// Files, or directories of a package's parts
@@ -133,6 +140,21 @@ pub(super) enum Command {
     /// Move a package from corrupt/ or deferred/ back to incoming/
     Release {
         /// The name of its directory there
+        name: String,
+    },
+    /// Take a package of done/ again
+    Replay {
+        /// The name of its directory there
+        name: String,
+    },
+    /// Send an answer again: same name, same bytes
+    Resend {
+        /// Its package name
+        name: String,
+    },
+    /// Send the content of an answer again under a new name
+    Reissue {
+        /// Its package name
         name: String,
     },
     /// Explain why a field has its value: rule, policy, base, deliveries, answers, edits

@@ -126,6 +126,7 @@ impl Reader<'_> {
         let spool = SpoolSettings {
             dir: self.base.join(&raw.spool.dir),
             settle: Duration::from_secs(raw.spool.settle_seconds),
+            scan: Duration::from_secs(raw.spool.scan_seconds),
             wait: Duration::from_secs(raw.spool.wait_hours.saturating_mul(3600)),
             retention: chrono::Duration::days(raw.spool.retention_days.into()),
             keep_incoming: raw.spool.keep_incoming,
@@ -147,7 +148,11 @@ impl Reader<'_> {
         }
         self.pairs(&partners);
         let state = self.base.join(&raw.state.path);
-        Settings { company, spool, state, tracker, limits, partners }
+        let metrics = raw.metrics.textfile.as_ref().map(|path| self.base.join(path));
+        let mail = raw.mail.as_ref().and_then(|mail| {
+            super::mail::settings(mail, self.base, &mut |text| self.problems.push(text))
+        });
+        Settings { company, spool, state, tracker, limits, metrics, mail, partners }
     }
 
     /// Two partners with one pair of routing codes could not be told apart.

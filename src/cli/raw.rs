@@ -22,6 +22,9 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub limits: RawLimits,
     #[serde(default)]
+    pub metrics: RawMetrics,
+    pub mail: Option<RawMail>,
+    #[serde(default)]
     pub partner: BTreeMap<String, RawPartner>,
 }
 
@@ -202,4 +205,35 @@ pub(super) struct RawDocument {
     pub pudis: Option<String>,
     pub render: Option<String>,
     pub document_name_element: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    pub textfile: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub to: Vec<String>,
+    pub from: String,
+    pub smtp: Option<String>,
+    #[serde(default = "starttls")]
+    pub tls: String,
+    pub user: Option<String>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub command: Option<String>,
+    pub silence_hours: Option<u64>,
+    #[serde(default = "quarter_of_an_hour")]
+    pub every_minutes: u64,
+}
+
+fn starttls() -> String {
+    "starttls".to_owned()
+}
+
+fn quarter_of_an_hour() -> u64 {
+    15
 }

@@ -48,6 +48,7 @@ pub(super) struct PartnerStatus {
     pub issues: usize,
     pub owed: usize,
     pub last_package: Option<String>,
+    pub last_sent: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,12 +112,12 @@ impl Status {
                     });
                 }
             }
-            let last = app.state.packages(Some(&partner.key))?.pop().map(|row| row.at);
             partners.push(PartnerStatus {
                 partner: partner.key.clone(),
                 issues: links.len(),
                 owed: links.iter().filter(|link| link.owed.is_some()).count(),
-                last_package: last,
+                last_package: app.state.last_package(&partner.key)?,
+                last_sent: app.state.last_sent(&partner.key)?,
             });
         }
         Ok(Self {
@@ -158,9 +159,10 @@ impl Status {
         let mut text = String::new();
         for partner in &self.partners {
             let last = partner.last_package.as_deref().unwrap_or("never");
+            let sent = partner.last_sent.as_deref().unwrap_or("never");
             let _ = writeln!(
                 text,
-                "{}: {} issues, {} with an answer owed, last package {last}",
+                "{}: {} issues, {} with an answer owed, last package {last}, last answer {sent}",
                 style.paint(Tone::Strong, &partner.partner),
                 partner.issues,
                 partner.owed
@@ -244,7 +246,7 @@ impl From<crate::spool::Stored> for Standing {
 }
 
 impl Standing {
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("no reason given");
         let text = self.text.as_deref().map(plain).unwrap_or_default();
         let next = self.next_try.as_ref().map(|at| format!(" (next try {at})")).unwrap_or_default();

@@ -145,17 +145,7 @@ impl Run<'_> {
         let files = [FileEntry::archive(&partner.format)];
         let mut message = engdat::compose(name, issued, &partner.own, &partner.peer, &files);
         message.version.clone_from(&partner.version);
-        engdat::write_with(&message, partner.transliterate).map_err(|findings| {
-            let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
-            Error::setup(
-                ANSWER_UNWRITABLE,
-                format!("cannot write the ENGDAT description for {}: {first}", partner.key),
-            )
-            .hint(format!(
-                "check [partner.{}.engdat]; `engsync check` lists every problem",
-                partner.key
-            ))
-        })
+        written(&message, partner)
     }
 
     /// The answers in the neutral model: what the partner knows, with what we say over it.
@@ -245,6 +235,18 @@ impl Run<'_> {
     pub(super) fn publish_frozen(&self) -> Result<()> {
         publish_frozen(self.tools)
     }
+}
+
+/// The bytes of a description.
+pub(super) fn written(message: &engdat::EngdatMessage, partner: &Partner) -> Result<Vec<u8>> {
+    engdat::write_with(message, partner.transliterate).map_err(|findings| {
+        let first = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
+        let what = format!("cannot write the ENGDAT description for {}: {first}", partner.key);
+        Error::setup(ANSWER_UNWRITABLE, what).hint(format!(
+            "check [partner.{}.engdat]; `engsync check` lists every problem",
+            partner.key
+        ))
+    })
 }
 
 /// Publishes every frozen answer. Repeatable.

@@ -27,6 +27,9 @@ impl Run<'_> {
         let found = self.unknown(self.tools.spool.scan()?)?;
         self.tools.progress.begin("packages", found.groups.len() as u64);
         for group in found.groups {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             self.take(group)?;
             self.tools.progress.step();
         }
@@ -71,6 +74,9 @@ impl Run<'_> {
     fn retry_deferred(&mut self) -> Result<()> {
         let now = self.tools.clock.now();
         for stored in self.tools.spool.stored("deferred")? {
+            if self.tools.stop.is_asked() {
+                break;
+            }
             let reason = stored.reason.clone().unwrap_or_default();
             let due = reason.next_try.is_some_and(|next| next <= now);
             if !due {
@@ -82,17 +88,14 @@ impl Run<'_> {
             let before = Some(reason.clone());
             match look {
                 Look::Complete(package) => {
-                    self.process(
-                        Doing { entry, originals: Vec::new(), attempts, before },
-                        &package,
-                    )?;
+                    self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
                 }
                 Look::Waiting { missing, .. } => {
                     let reason = part_missing(&missing);
                     entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
                 }
                 Look::Broken(findings) => {
-                    let doing = Doing { entry, originals: Vec::new(), attempts, before };
+                    let doing = Doing { attempts, before, ..Doing::new(entry) };
                     self.set_aside(doing, None, &broken(&findings))?;
                 }
             }
@@ -160,7 +163,7 @@ impl Run<'_> {
             }
         }
         let entry = self.tools.spool.claim(group)?;
-        Ok(Doing { entry, originals, attempts: 0, before: None })
+        Ok(Doing { originals, ..Doing::new(entry) })
     }
 
     /// What the parts are: by their content, with their age only as doubt.

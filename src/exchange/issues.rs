@@ -70,6 +70,7 @@ impl Run<'_> {
         let locals = self.locals(links.values())?;
         let mut ready = Vec::new();
         for mut delivered in batch {
+            self.tools.stop.go_on()?;
             let known = links.get(&delivered.issue.id);
             self.ready_files(&mut delivered, known)?;
             ready.push(delivered);
@@ -77,6 +78,9 @@ impl Run<'_> {
         // What streams is on disk by now: the transaction holds no large I/O.
         let shared = self.tools.tracker.capabilities().shares_state;
         let transaction = if shared { Some(state.begin()?) } else { None };
+        if shared {
+            self.feed.borrow_mut().note_others(self.tools.tracker)?;
+        }
         let context = self.context(partner, Some(package));
         let mut outcomes = Vec::new();
         let mut kept = Vec::new();
@@ -109,6 +113,7 @@ impl Run<'_> {
             self.keep_files(issue)?;
         }
         if let Some(transaction) = transaction {
+            self.feed.borrow_mut().skip_own(self.tools.tracker)?;
             transaction.commit()?;
         }
         Ok(outcomes)
@@ -145,13 +150,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A partner without issues has nothing to look at again under its rules.
+    pub(super) fn note_rules(&self) -> Result<()> {
+        let state = self.tools.state;
+        for partner in &self.tools.settings.partners {
+            let rules = rules_key(partner);
+            if state.meta(&rules)?.is_none() && state.linked_keys(&partner.key)?.is_empty() {
+                state.set_meta(&rules, &rules_hash(partner))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at the linked issues that changed locally since the last run (all of them when the
     /// rules changed), and notes what is owed for them.
     pub(super) fn sweep(&mut self, only: Option<&str>) -> Result<()> {
         let state = self.tools.state;
-        let token = state.meta(FEED)?;
-        let feed = match self.tools.tracker.changed_since(token.as_deref()) {
-            Ok(feed) => feed,
+        match self.feed.borrow_mut().note_others(self.tools.tracker) {
+            Ok(()) => {}
             Err(error) if error.fault == crate::Fault::Wait => {
                 let report = PackageReport::new(LOCAL, None, Outcome::Deferred);
                 let reason = crate::spool::Reason::of(&error);
@@ -159,14 +175,15 @@ impl Run<'_> {
                 return Ok(());
             }
             Err(error) => return Err(error),
-        };
+        }
+        let feed = self.feed.borrow();
         let all = state.meta("sweep-all")?.is_some_and(|all| all == "yes");
         let partners = &self.tools.settings.partners;
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
-            let rules = format!("rules:{}", partner.key);
+            let rules = rules_key(partner);
             let hash = rules_hash(partner);
             let same_rules = state.meta(&rules)?.as_deref() == Some(&hash) && !all;
-            let changed = feed.keys.as_ref().filter(|_| same_rules);
+            let changed = feed.others().filter(|_| same_rules);
             let outcomes = self.sweep_partner(partner, changed)?;
             if !outcomes.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
@@ -177,7 +194,7 @@ impl Run<'_> {
         }
         // One partner's sweep says nothing of the others: their changes stay unseen.
         if only.is_none() || self.tools.settings.partners.len() == 1 {
-            state.set_meta(FEED, &feed.token)?;
+            state.set_meta(FEED, feed.token())?;
             if all {
                 state.set_meta("sweep-all", "no")?;
             }
@@ -188,20 +205,18 @@ impl Run<'_> {
     fn sweep_partner(
         &self,
         partner: &Partner,
-        changed: Option<&Vec<String>>,
+        changed: Option<&BTreeSet<String>>,
     ) -> Result<Vec<IssueOutcome>> {
         let state = self.tools.state;
         let linked = state.linked_keys(&partner.key)?;
         let keys: Vec<String> = match changed {
             None => linked,
-            Some(changed) => {
-                let changed: BTreeSet<&String> = changed.iter().collect();
-                linked.into_iter().filter(|key| changed.contains(key)).collect()
-            }
+            Some(changed) => linked.into_iter().filter(|key| changed.contains(key)).collect(),
         };
         let context = self.context(partner, None);
         let mut outcomes = Vec::new();
         for chunk in keys.chunks(BATCH) {
+            self.tools.stop.go_on()?;
             let links = state.links_of_keys(&partner.key, chunk)?;
             let locals = self.locals(links.iter())?;
             for link in links {
@@ -218,7 +233,11 @@ impl Run<'_> {
 }
 
 /// Where the tracker's change feed was read up to.
-const FEED: &str = "feed";
+pub(super) const FEED: &str = "feed";
+
+fn rules_key(partner: &Partner) -> String {
+    format!("rules:{}", partner.key)
+}
 
 /// A digest of what the rules say: when it changes, every issue is looked at once.
 fn rules_hash(partner: &Partner) -> String {

@@ -34,6 +34,7 @@ impl Import {
     pub fn run(&self, tools: &Tools<'_>) -> Result<Report> {
         let mut run = Run::start(tools)?;
         run.recover()?;
+        run.note_rules()?;
         let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let source = tools.disk.open(&self.file)?;

@@ -18,6 +18,15 @@ pub(super) struct Doing {
     pub attempts: u32,
     /// Why it was deferred then.
     pub before: Option<Reason>,
+    /// What is to be remembered of it, once it is applied.
+    pub applied: Option<Identity>,
+}
+
+impl Doing {
+    /// A package that was claimed.
+    pub(super) fn new(entry: Entry<Active>) -> Self {
+        Self { entry, originals: Vec::new(), attempts: 0, before: None, applied: None }
+    }
 }
 
 impl Run<'_> {
@@ -77,7 +86,7 @@ impl Run<'_> {
                 if let Some(reason) = failure(&issues) {
                     return self.put_off(doing, Some(&partner.key), &reason, issues);
                 }
-                self.tools.state.see(&name, &identity, self.tools.clock.now())?;
+                let doing = Doing { applied: Some(identity), ..doing };
                 self.finish(doing, &partner, Outcome::Applied, None, issues, &findings)
             }
             Err(error) if error.fault == Fault::Wait => {
@@ -195,6 +204,9 @@ impl Run<'_> {
         let transaction = self.tools.state.begin()?;
         for (file, known) in &doing.originals {
             self.tools.state.know_part(file, known)?;
+        }
+        if let Some(identity) = &doing.applied {
+            self.tools.state.see(doing.entry.name(), identity, self.tools.clock.now())?;
         }
         self.log(report)?;
         transaction.commit()

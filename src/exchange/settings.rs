@@ -22,6 +22,10 @@ pub struct Settings {
     pub tracker: TrackerSettings,
     /// What hostile input may cost.
     pub limits: Limits,
+    /// The file for metrics.
+    pub metrics: Option<PathBuf>,
+    /// Whom to tell what stands.
+    pub mail: Option<MailSettings>,
     /// The partners, in the order of their names.
     pub partners: Vec<Partner>,
 }
@@ -52,6 +56,8 @@ pub struct SpoolSettings {
     pub dir: PathBuf,
     /// A defect in a younger part means "still arriving".
     pub settle: Duration,
+    /// How often the service looks at it.
+    pub scan: Duration,
     /// How long an incomplete package waits before it is deferred.
     pub wait: Duration,
     /// How long done packages and sent answers are kept.
@@ -107,4 +113,57 @@ pub struct Partner {
     pub pudis: Pudis,
     /// How answer documents are written.
     pub style: Style,
+}
+
+/// `[mail]`.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// Whom to.
+    pub to: Vec<String>,
+    /// From whom.
+    pub from: String,
+    /// How it goes out.
+    pub way: MailWay,
+    /// A partner of whom nothing came for so long is told of.
+    pub silence: Option<Duration>,
+    /// The least time between two mails.
+    pub every: Duration,
+}
+
+/// How a mail goes out.
+#[derive(Clone, Debug)]
+pub enum MailWay {
+    /// To an SMTP server.
+    Smtp {
+        /// Its name.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// How the connection is protected.
+        tls: MailTls,
+        /// User and password.
+        login: Option<(String, Secret)>,
+    },
+    /// To the standard input of a shell command.
+    Command(String),
+}
+
+/// How a connection to an SMTP server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// By STARTTLS, which the server must offer.
+    Starttls,
+    /// From the first byte.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+/// Where a secret is; it is read when it is needed and kept nowhere.
+#[derive(Clone, Debug)]
+pub enum Secret {
+    /// In this environment variable.
+    Env(String),
+    /// In this file.
+    File(PathBuf),
 }

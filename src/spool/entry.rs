@@ -89,6 +89,26 @@ impl Spool {
         let directory = directory.to_owned();
         Ok(Entry { spool: self.clone(), name, directory, parts, state: PhantomData })
     }
+
+    /// Takes a package up again that an interrupted run left in `active/`; `None` when no part of
+    /// it is there yet or any more.
+    ///
+    /// # Errors
+    /// With the path that could not be read.
+    pub fn resume(&self, directory: &str) -> Result<Option<Entry<Active>>> {
+        let dir = self.dir("active").join(directory);
+        self.disk.sweep(&dir)?;
+        let parts = scan::part_files(&dir)?;
+        let name = parts.first().map(|part| part.name.package.clone());
+        let entry = |name| Entry {
+            spool: self.clone(),
+            name,
+            directory: directory.to_owned(),
+            parts,
+            state: PhantomData,
+        };
+        Ok(name.map(entry))
+    }
 }
 
 impl Entry<Active> {

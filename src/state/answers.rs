@@ -53,9 +53,9 @@ impl AnswerState {
     }
 }
 
-const COLUMNS: &str = "SELECT name, partner, state, target, parts, issues FROM answer";
+pub(super) const COLUMNS: &str = "SELECT name, partner, state, target, parts, issues FROM answer";
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Answer> {
+pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Answer> {
     let state: String = row.get("state")?;
     let target: Option<String> = row.get("target")?;
     Ok(Answer {

@@ -169,6 +169,14 @@ impl Embedded {
         self.files.sweep(&self.db)
     }
 
+    /// Removes the temporary files of writers that are no more; whoever writes now is let be.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed or a file cannot be removed.
+    pub fn sweep_orphans(&self) -> Result<()> {
+        self.files.sweep_orphans()
+    }
+
     /// Turns an SQLite error into ours.
     fn sql<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| self.db.fault(error))

@@ -57,6 +57,7 @@ fn clean_text_has_blocks_and_items() {
         ("<LIST><ITEM>a</ITEM></LIST>", "- a"),
         ("<ul><li>a</li></ul>", "- a"),
         ("<UL><LI/><LI>b</LI></UL>", "- b"),
+        ("<UL><UL><LI>a</LI></UL><LI>b</LI></UL>", "- a\n- b"),
         ("<P>if (a &lt; b) <![CDATA[{ &amp; }]]></P>", "if (a < b) { &amp; }"),
         ("<VERBATIM>\n  a\n    b\n</VERBATIM>", "  a\n    b"),
         ("<P>H<SUB>2</SUB>O</P><SCRIPT>x</SCRIPT>", "H2O"),

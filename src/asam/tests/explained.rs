@@ -29,6 +29,14 @@ fn a_sample_in_plain_words() {
 }
 
 #[test]
+fn a_damaged_file_is_found_by_reading_it() {
+    let archive = open(sample("hostile/h33_bad_crc.zip")).unwrap();
+    assert_eq!(codes(&explain(&archive).unwrap().findings), ["content-damaged"]);
+    let archive = open(sample("hostile/h10_control_char.zip"));
+    assert!(!archive.err().unwrap().what.contains("byte 0"));
+}
+
+#[test]
 fn damage_is_an_error() {
     for (name, code) in [
         ("hostile/h08_not_well_formed.zip", "bad-xml"),

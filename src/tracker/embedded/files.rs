@@ -163,6 +163,12 @@ impl Files {
         tx.commit()
     }
 
+    /// Removes what writers left that are no more.
+    pub(super) fn sweep_orphans(&self) -> Result<()> {
+        let orphans = list(&self.dir)?.into_iter().filter(|path| is_orphan(path));
+        orphans.into_iter().try_for_each(|path| self.disk.remove(&path))
+    }
+
     /// Removes every file that no row names, and what interrupted writers left.
     pub(super) fn sweep(&self, db: &Db) -> Result<u64> {
         let mut removed = 0;

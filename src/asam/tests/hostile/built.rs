@@ -216,6 +216,10 @@ fn limits_on_the_archive() {
     assert_eq!(outcome(&[document.clone(), file(1), file(2)]), Ok(""));
     assert_eq!(outcome(&[document.clone(), file(1), file(2), file(3)]), Err("limit-exceeded"));
     assert_eq!(outcome(&[document.clone(), part("b", [0; 4000])]), Err("limit-exceeded"));
+    let small = Limits { entry: 500, ..limits };
+    let bare = Cursor::new(super::super::document(&issue("1", "")).into_bytes());
+    let error = Archive::open(bare, "x.xml", &small).err().unwrap();
+    assert_eq!(error.code, code::LIMIT_EXCEEDED);
     let many: Vec<Part> = (0..20_001).map(file).collect();
     assert_eq!(super::outcome(archive(&many, b"", b"")), "limit-exceeded");
 }

@@ -1,0 +1,256 @@
+//! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
+
+mod notes;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::app::{Access, App, SystemClock};
+use super::args::Global;
+use super::{Exit, after_pass, config, print};
+use crate::exchange::{self, Report, STOPPED, Stop};
+use crate::spool::Watcher;
+use crate::{Clock, Error, Result, USAGE};
+use notes::Heart;
+
+/// The longest pause after passes that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// What wakes the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wake {
+    /// Something may have arrived.
+    Arrival,
+    /// Read the configuration again.
+    Reload,
+    /// Finish and end.
+    Stop,
+}
+
+/// Runs until it is told to end.
+pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+    if global.dry_run {
+        let error = Error::setup(USAGE, "a service cannot run dry");
+        return Err(error.hint("`engsync run -n` shows what a pass would do").into());
+    }
+    let config = config::locate(global.config.as_deref())?;
+    let app = App::open(global, Access::Writer, "engsync")?;
+    app.spool.create()?;
+    let (wake, woken) = channel();
+    listen(app.stop.clone(), wake.clone())?;
+    let mut service = Service {
+        global,
+        config,
+        app,
+        wake,
+        woken,
+        watcher: None,
+        heart: Heart::new(),
+        failures: 0,
+    };
+    service.arm();
+    let dir = service.app.spool.root().display();
+    tracing::info!("watching {dir}, process {}", std::process::id());
+    service.heart.ready();
+    service.serve()?;
+    service.heart.stopping();
+    tracing::info!("ended");
+    Ok(Exit::Done)
+}
+
+struct Service<'a> {
+    global: &'a Global,
+    config: PathBuf,
+    app: App,
+    wake: Sender<Wake>,
+    woken: Receiver<Wake>,
+    watcher: Option<Watcher>,
+    heart: Heart,
+    /// Passes that failed, one after the other.
+    failures: u32,
+}
+
+impl Service<'_> {
+    /// One pass after the other until the stop.
+    fn serve(&mut self) -> anyhow::Result<()> {
+        while !self.app.stop.is_asked() {
+            self.pass()?;
+            if self.watcher.is_none() {
+                self.arm();
+            }
+            let pause = self.pause();
+            self.wait(pause);
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self) -> anyhow::Result<()> {
+        let wall = SystemClock(None);
+        let begun = Instant::now();
+        let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
+        let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
+        after_pass(&self.app, self.global, report.is_ok() || stopped);
+        match report {
+            Ok(report) => {
+                self.failures = 0;
+                notes::tell(&report, begun.elapsed());
+                self.heart.status(&notes::line(&report));
+                self.print(&report)?;
+            }
+            Err(error) if error.code == STOPPED => {
+                tracing::info!("stopped inside a package; the next start takes it up again");
+            }
+            Err(error) => {
+                self.failures += 1;
+                let hint = error.hint.clone().unwrap_or_default();
+                tracing::error!(hint, "the pass failed: {}", error.line());
+                self.heart.status(&format!("the last pass failed: {}", error.line()));
+            }
+        }
+        Ok(())
+    }
+
+    /// With `--json` each pass that did something is a line on stdout.
+    fn print(&self, report: &Report) -> anyhow::Result<()> {
+        if self.global.json && !report.is_idle() {
+            print(&format!("{}\n", serde_json::to_string(report)?))?;
+        }
+        Ok(())
+    }
+
+    /// Until something is due by itself, at most the scan interval; after failures longer.
+    fn pause(&self) -> Duration {
+        let spool = &self.app.settings.spool;
+        if self.failures > 0 {
+            return back_off(spool.scan, self.failures);
+        }
+        let (now, wall) = (self.app.clock.now(), SystemClock(None).now().into());
+        let due = match self.app.spool.next_due(now, wall, spool.settle) {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::warn!("{}", error.line());
+                None
+            }
+        };
+        // A due time in the past was dealt with by the pass, as far as it can be.
+        let due = due.map(|due| due.max(Duration::from_millis(200)));
+        due.unwrap_or(spool.scan).min(spool.scan)
+    }
+
+    /// Sleeps until the pause is over, something arrived, or the service is to end.
+    fn wait(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        loop {
+            self.heart.beat();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.app.stop.is_asked() {
+                return;
+            }
+            match self.woken.recv_timeout(left.min(self.heart.interval())) {
+                Ok(Wake::Arrival) => {
+                    // A burst is one reason; and while the disk fails, arrivals do not hurry us.
+                    let more: Vec<Wake> = self.woken.try_iter().collect();
+                    if more.contains(&Wake::Reload) {
+                        self.reload();
+                        return;
+                    }
+                    if self.failures == 0 && self.app.spool.is_ready().unwrap_or(true) {
+                        return;
+                    }
+                }
+                Ok(Wake::Reload) => {
+                    self.reload();
+                    return;
+                }
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Reads the configuration again; a broken one changes nothing.
+    fn reload(&mut self) {
+        self.heart.reloading();
+        match load(&self.config, &self.app, self.global) {
+            Ok(app) => {
+                self.app = app;
+                self.failures = 0;
+                self.watcher = None;
+                self.arm();
+                tracing::info!("the configuration was read again");
+            }
+            Err(error) => {
+                let hint = error.hint.clone().unwrap_or_default();
+                tracing::warn!(hint, "the old configuration stays in force: {}", error.line());
+            }
+        }
+        self.heart.ready();
+    }
+
+    /// Asks for events; without them the scan does all the work.
+    fn arm(&mut self) {
+        let wake = self.wake.clone();
+        // The receiver is gone only when the service is.
+        let tell = move || {
+            let _ = wake.send(Wake::Arrival);
+        };
+        match self.app.spool.watch(tell) {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(error) => tracing::warn!("{}", error.line()),
+        }
+    }
+}
+
+fn load(path: &Path, app: &App, global: &Global) -> Result<App> {
+    let config = config::load(path)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let app = app.again(config.settings, global, "engsync")?;
+    app.spool.create()?;
+    Ok(app)
+}
+
+/// Twice the scan interval after the first failure, then twice as long each time.
+fn back_off(scan: Duration, failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures.min(20)).unwrap_or(u32::MAX);
+    scan.saturating_mul(factor).min(LONGEST_PAUSE.max(scan))
+}
+
+/// Turns signals into wakes, on a thread of their own.
+fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Error::setup(crate::DISK, "cannot ask for signals").because(error))?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let reason = if signal == SIGHUP { Wake::Reload } else { Wake::Stop };
+            if reason == Wake::Stop {
+                tracing::info!("asked to end; finishing the operation in hand");
+                stop.ask();
+            }
+            if wake.send(reason).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_make_pauses_longer_up_to_a_bound() {
+        let cases =
+            [(60, 1, 120), (60, 2, 240), (60, 4, 900), (1, 1, 2), (1, 40, 900), (3600, 3, 3600)];
+        for (scan, failures, wanted) in cases {
+            let pause = back_off(Duration::from_secs(scan), failures);
+            assert_eq!(pause, Duration::from_secs(wanted), "{scan} {failures}");
+        }
+    }
+}

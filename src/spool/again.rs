@@ -1,0 +1,41 @@
+//! A package of `done/` once more.
+
+use super::{Spool, scan};
+use crate::engdat::PackageName;
+use crate::{Error, Result};
+
+impl Spool {
+    /// The name of the package in `done/DIRECTORY/`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn done(&self, directory: &str) -> Result<PackageName> {
+        let stored = self.stored("done")?;
+        let missing = || {
+            Error::setup(crate::NOT_FOUND, format!("there is no package {directory} in done/"))
+                .hint("packages stay there for `retention_days`; `ls` shows them")
+        };
+        let found = stored.iter().find(|stored| stored.directory == directory);
+        let parts = scan::part_files(&found.ok_or_else(missing)?.path)?;
+        parts.into_iter().next().map(|part| part.name.package).ok_or_else(missing)
+    }
+
+    /// Moves a package from `done/` back to `incoming/`.
+    ///
+    /// # Errors
+    /// When there is none, when `incoming/` has other content under one of its names, or when it
+    /// cannot be moved.
+    pub fn replay(&self, directory: &str) -> Result<()> {
+        self.done(directory)?;
+        let dir = self.dir("done").join(directory);
+        for part in scan::part_files(&dir)? {
+            let target = self.dir("incoming").join(&part.file);
+            if target.exists() && !self.same(&part.path, &target)? {
+                let what = format!("{} is there already with other content", target.display());
+                return Err(Error::setup(crate::USAGE, what)
+                    .hint("let that one be taken first, or move it out of the way"));
+            }
+        }
+        self.put_back(&dir)
+    }
+}

@@ -1,0 +1,123 @@
+//! When the spool is worth a look. Events are hints: they may be lost, doubled or late; the
+//! periodic scan is the truth.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
+use notify::{EventKind, RecursiveMode, Watcher as _};
+
+use super::{Group, Spool};
+use crate::{Error, Result, Timestamp};
+
+/// Tells of arrivals in `incoming/` until it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    _events: notify::RecommendedWatcher,
+}
+
+impl Spool {
+    /// Calls `wake`, on a thread of its own, whenever a file may have become complete in
+    /// `incoming/`, and when events were lost.
+    ///
+    /// # Errors
+    /// When the system has no events to offer for the directory; scanning still works.
+    pub fn watch(&self, wake: impl Fn() + Send + 'static) -> Result<Watcher> {
+        let dir = self.dir("incoming");
+        let cannot = |error: notify::Error| {
+            let what = format!("cannot watch {}", dir.display());
+            Error::setup(crate::DISK, what)
+                .because(error)
+                .hint("packages are found by scanning, every `[spool] scan_seconds`")
+        };
+        let told = move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| event.need_rescan() || is_arrival(&event.kind)) {
+                wake();
+            }
+        };
+        let mut events = notify::recommended_watcher(told).map_err(cannot)?;
+        events.watch(&dir, RecursiveMode::NonRecursive).map_err(cannot)?;
+        Ok(Watcher { _events: events })
+    }
+
+    /// Whether a pass could take something in now, by the names alone: a group has all its
+    /// parts, or one that belongs to a deferred package.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn is_ready(&self) -> Result<bool> {
+        let groups = self.scan()?.groups;
+        let late = |group: &Group| self.dir("deferred").join(group.name.to_string()).is_dir();
+        Ok(groups.iter().any(|group| group.has_all() || late(group)))
+    }
+
+    /// How long until something is due by itself: a deferred package's next try (by `now`), or
+    /// a young part that settles (by `wall`, the file system's time).
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn next_due(
+        &self,
+        now: Timestamp,
+        wall: SystemTime,
+        settle: Duration,
+    ) -> Result<Option<Duration>> {
+        let mut due = Vec::new();
+        for stored in self.stored("deferred")? {
+            let next = stored.reason.and_then(|reason| reason.next_try);
+            due.extend(next.map(|next| (next - now).to_std().unwrap_or_default()));
+        }
+        for group in self.scan()?.groups {
+            let left = settle.saturating_sub(group.age(wall));
+            due.extend((left > Duration::ZERO).then_some(left));
+        }
+        Ok(due.into_iter().min())
+    }
+}
+
+impl Group {
+    /// Whether every part that the names promise is there.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        let indices: BTreeSet<u16> = self.parts.iter().map(|part| part.name.index).collect();
+        (1..=self.total).all(|index| indices.contains(&index))
+    }
+}
+
+/// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
+fn is_arrival(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Any
+            | EventKind::Create(_)
+            | EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(
+                RenameMode::To | RenameMode::Both | RenameMode::Any
+            ))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, MetadataKind, RemoveKind};
+
+    use super::*;
+
+    #[test]
+    fn only_what_may_complete_a_file_wakes() {
+        let cases = [
+            (EventKind::Create(CreateKind::File), true),
+            (EventKind::Access(AccessKind::Close(AccessMode::Write)), true),
+            (EventKind::Modify(ModifyKind::Name(RenameMode::To)), true),
+            (EventKind::Modify(ModifyKind::Name(RenameMode::From)), false),
+            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), false),
+            (EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), false),
+            (EventKind::Access(AccessKind::Close(AccessMode::Read)), false),
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), false),
+            (EventKind::Remove(RemoveKind::File), false),
+        ];
+        for (kind, wanted) in cases {
+            assert_eq!(is_arrival(&kind), wanted, "{kind:?}");
+        }
+    }
+}

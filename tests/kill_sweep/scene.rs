@@ -1,0 +1,136 @@
+//! An installation, two runs of it, and what each leaves when nobody interrupts.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::common::{
+    Defect, NOW, RULES, archive, config, oem, package, package_of, party, supplier,
+};
+use crate::snapshot::{Snapshot, snapshot};
+
+/// A directory before a run, and everything after it when nobody interrupts.
+pub(crate) struct Phase {
+    pub(crate) name: String,
+    pub(crate) before: PathBuf,
+    pub(crate) after: Snapshot,
+    /// What it did that is durable, in order.
+    pub(crate) trace: Vec<String>,
+}
+
+/// In memory where that is possible: the sweep is thousands of fsyncs.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    tempfile::Builder::new().prefix("engsync-kill").tempdir_in(place).unwrap()
+}
+
+pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, String)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engsync"));
+    command.current_dir(dir).env_clear().env("USER", "tester").args(args).args(["--now", NOW]);
+    command.envs(env.iter().map(|(name, value)| (name, value))).output().unwrap()
+}
+
+/// Everything there is. A tracker of its own keeps its own history: what it was told before a
+/// death and our journal was not is in that only, so there the journal is left out.
+pub(crate) fn everything(dir: &Path) -> Snapshot {
+    let mut all = snapshot(dir);
+    if dir.join("tracker.db").exists() {
+        all.remove("engsync.db:journal").unwrap();
+    }
+    all
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+            let modified = entry.metadata().unwrap().modified().unwrap();
+            fs::File::options().write(true).open(&target).unwrap().set_modified(modified).unwrap();
+        }
+    }
+}
+
+fn put(dir: &Path, files: Vec<(String, Vec<u8>)>) {
+    for (name, bytes) in files {
+        fs::write(dir.join("spool/incoming").join(name), bytes).unwrap();
+    }
+}
+
+/// Runs once without interruption and keeps what was before and after.
+fn phase(name: &str, dir: &Path, scratch: &Path) -> Phase {
+    let before = scratch.join(name.replace(' ', "-"));
+    copy(dir, &before);
+    let ran = command(dir, &["run", "-v"], &[("ENGSYNC_TRACE_STEPS", "1".to_owned())]);
+    let log = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(ran.status.code().is_some_and(|code| code < 2), "{log}");
+    let what = |line: &str| Some(line.split_once("what=\"")?.1.split_once('"')?.0.to_owned());
+    let trace = log.lines().filter(|line| line.contains("step=")).filter_map(what).collect();
+    Phase { name: name.to_owned(), before, after: everything(dir), trace }
+}
+
+/// First packages with new issues, files and comments; then local work and a third package, one
+/// that no partner sent, one that is half there and one that came twice.
+pub(crate) fn phases(scratch: &Path, spool: &str, tracker: &str) -> Vec<Phase> {
+    let dir = scratch.join("reference");
+    fs::create_dir_all(dir.join("spool/incoming")).unwrap();
+    let spool = format!("settle_seconds = 0\nretention_days = 3650\n{spool}");
+    fs::write(dir.join("engsync.toml"), config(&spool, tracker, RULES)).unwrap();
+    let first: &[(&str, &[u8])] = &[("trace.txt", b"0x7f"), ("Gr\u{f6}\u{df}e.bin", b"\0\x01")];
+    let klemmt = Defect {
+        number: "4711",
+        title: "Fensterheber klemmt",
+        description: "T\u{fc}r \u{f6}ffnen",
+        files: first,
+        annotations: &["Bitte pr\u{fc}fen."],
+        ..Defect::default()
+    };
+    let licht = Defect { number: "4712", title: "Licht flackert", ..Defect::default() };
+    put(&dir, package("ENG26112008000000MFA", &[klemmt.clone(), licht]));
+    let changed = Defect {
+        title: "Fensterheber klemmt links",
+        state: "COMMITTED",
+        annotations: &["Bitte pr\u{fc}fen.", "Eilt."],
+        date: "2026/11/20T09:00:00",
+        ..klemmt.clone()
+    };
+    let hupe = Defect { number: "4713", title: "Hupe stumm", ..Defect::default() };
+    put(&dir, package("ENG26112009000000MFA", &[changed, hupe]));
+    let mut phases = vec![phase("packages in, answers out", &dir, scratch)];
+
+    fs::write(dir.join("oem-Analyse.txt"), "Ursache: Dichtung").unwrap();
+    for args in [
+        &["tracker", "set", "ISS-1", "status=In Progress", "fix_versions=R1,R2"][..],
+        &["tracker", "comment", "ISS-2", "[TO OEM] Ursache gefunden"],
+        &["tracker", "attach", "ISS-2", "oem-Analyse.txt"],
+    ] {
+        let done = command(&dir, args, &[]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let second: &[(&str, &[u8])] = &[("trace.txt", b"0x80, longer"), ("neu.bin", b"new")];
+    let again = Defect {
+        title: "Fensterheber klemmt rechts",
+        files: second,
+        annotations: &["Bitte pr\u{fc}fen.", "Eilt.", "Sehr."],
+        date: "2026/11/21T09:00:00",
+        ..klemmt
+    };
+    put(&dir, package("ENG26112110000000MFA", std::slice::from_ref(&again)));
+    let zip = archive(&[again]);
+    let stranger = party("O0013FREMD", "RDEFREMD", "Fremd AG");
+    put(&dir, package_of("ENG26112110000001MFA", &stranger, &supplier(), &zip));
+    put(&dir, package_of("ENG26112110000002MFA", &oem(), &supplier(), &zip[..zip.len() / 2]));
+    let copies = package("ENG26112008000000MFA", &[]);
+    for (name, _) in copies {
+        let done = dir.join("spool/done/ENG26112008000000MFA").join(&name);
+        let late = dir.join("spool/incoming").join(format!("{name}.late"));
+        fs::copy(done, late).unwrap();
+    }
+    phases.push(phase("local work, a third package, trouble", &dir, scratch));
+    fs::remove_dir_all(&dir).unwrap();
+    phases
+}
