@@ -412,7 +412,7 @@ fn what_the_tracker_refused_is_not_tried_again_until_it_changes() {
     world.theirs[0].shared = Some(value(0));
     world.trouble(Planned::always(Verb::Create, refuse("shared")));
     world.trouble(Planned::always(Verb::Update, refuse("shared")));
-    let mut delivers = |world: &mut World| {
+    let delivers = |world: &mut World| {
         world.export(0);
         let export = world.exports.remove(0);
         assert!(world.deliver(&export));
