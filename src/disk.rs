@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
-use crate::{Error, Fault, Result};
+use crate::{Digest, Error, Fault, Hasher, Result};
 
 mod steps;
 
@@ -150,6 +150,17 @@ impl Disk {
             return Err(Error::item(crate::DISK, what));
         }
         Ok(bytes)
+    }
+
+    /// The SHA-256 of a whole regular file, which is streamed.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn digest(&self, path: &Path) -> Result<Digest> {
+        let mut hasher = Hasher::new(io::sink());
+        io::copy(&mut self.open(path)?, &mut hasher)
+            .map_err(|error| Error::io("read", path, error))?;
+        Ok(hasher.finish().2)
     }
 
     /// Renames within a file system, never over an existing name; both directories are fsynced.

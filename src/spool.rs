@@ -131,14 +131,7 @@ impl Spool {
     }
 
     fn same(&self, a: &Path, b: &Path) -> Result<bool> {
-        let digest = |path: &Path| -> Result<_> {
-            let mut file = self.disk.open(path)?;
-            let mut hasher = crate::Hasher::new(std::io::sink());
-            std::io::copy(&mut file, &mut hasher)
-                .map_err(|error| crate::Error::io("read", path, error))?;
-            Ok(hasher.finish().2)
-        };
-        Ok(digest(a)? == digest(b)?)
+        Ok(self.disk.digest(a)? == self.disk.digest(b)?)
     }
 
     /// A directory name in `state` that is free: the name itself, else `.2`, `.3`, …

@@ -6,7 +6,7 @@ use super::{Sent, Tools, answer};
 use crate::asam;
 use crate::engdat::{self, Levels, PackageName};
 use crate::state::{Answer, AnswerPart, AnswerState, PackageRow};
-use crate::{Digest, Error, Hasher, NOT_FOUND, Result, USAGE, disk, stamp};
+use crate::{Error, NOT_FOUND, Result, USAGE, disk, stamp};
 
 /// A description larger than this is none of ours.
 const DESCRIPTION_MOST: u64 = 16 << 20;
@@ -112,11 +112,7 @@ pub fn reissue(tools: &Tools<'_>, name: &str) -> Result<Again> {
         }
         for part in &mut parts {
             let path = dir.join(&part.name);
-            let mut hasher = Hasher::new(std::io::sink());
-            std::io::copy(&mut tools.disk.open(&path)?, &mut hasher)
-                .map_err(|error| Error::io("read", &path, error))?;
-            let digest: Digest = hasher.finish().2;
-            part.sha256 = digest.to_string();
+            part.sha256 = tools.disk.digest(&path)?.to_string();
         }
         let new = Answer { parts: parts.clone(), ..new.clone() };
         let transaction = tools.state.begin()?;

@@ -11,7 +11,7 @@ use crate::issue::{Attachment, Comment, Issue, Record};
 use crate::spool::Reason;
 use crate::state::{self, AnswerPart, AnswerState, Entry, EntryKind, Link, Outgoing};
 use crate::sync::{Change, Side};
-use crate::{Digest, Error, Fault, Hasher, Result, Timestamp, stamp};
+use crate::{Digest, Error, Fault, Result, Timestamp, stamp};
 
 impl Run<'_> {
     /// Freezes and publishes what is owed to every partner.
@@ -133,10 +133,7 @@ impl Run<'_> {
         let out =
             out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
         out.replace(&path)?;
-        let mut hasher = Hasher::new(std::io::sink());
-        std::io::copy(&mut disk.open(&path)?, &mut hasher)
-            .map_err(|error| Error::io("read", &path, error))?;
-        parts.push(AnswerPart { name: file, sha256: hasher.finish().2.to_string() });
+        parts.push(AnswerPart { name: file, sha256: disk.digest(&path)?.to_string() });
         Ok(parts)
     }
 

@@ -8,7 +8,7 @@ use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
 use crate::spool::{Found, Group, Mode, PartFile, Reason};
 use crate::state::KnownPart;
-use crate::{Digest, Error, Finding, Hasher, Result};
+use crate::{Finding, Result};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 16 << 20;
@@ -60,15 +60,7 @@ impl Run<'_> {
         if known.size == part.size && known.modified == modified(part) {
             return Ok(true);
         }
-        Ok(self.digest(part)?.to_string() == known.sha256)
-    }
-
-    fn digest(&self, part: &PartFile) -> Result<Digest> {
-        let mut file = self.tools.disk.open(&part.path)?;
-        let mut hasher = Hasher::new(std::io::sink());
-        std::io::copy(&mut file, &mut hasher)
-            .map_err(|error| Error::io("read", &part.path, error))?;
-        Ok(hasher.finish().2)
+        Ok(self.tools.disk.digest(&part.path)?.to_string() == known.sha256)
     }
 
     fn retry_deferred(&mut self) -> Result<()> {
@@ -157,7 +149,7 @@ impl Run<'_> {
         let mut originals = Vec::new();
         if self.tools.spool.mode() == Mode::Keep {
             for part in &group.parts {
-                let sha256 = self.digest(part)?.to_string();
+                let sha256 = self.tools.disk.digest(&part.path)?.to_string();
                 let known = KnownPart { size: part.size, modified: modified(part), sha256 };
                 originals.push((part.file.clone(), known));
             }

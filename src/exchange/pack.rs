@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{ANSWER_UNWRITABLE, Sent, Tools};
 use crate::engdat::{self, FileEntry};
 use crate::state::{Answer, AnswerPart, AnswerState, PackageRow};
-use crate::{Digest, Error, Hasher, Result, USAGE, stamp};
+use crate::{Digest, Error, Result, USAGE, stamp};
 
 /// What goes into the package, and where it goes.
 #[derive(Clone, Debug)]
@@ -64,10 +64,8 @@ impl Parcel {
             let part = name.part(total, index).to_string();
             let target = dir.join(&part);
             tools.disk.copy(path, &target)?;
-            let mut hasher = Hasher::new(std::io::sink());
-            std::io::copy(&mut tools.disk.open(&target)?, &mut hasher)
-                .map_err(|error| Error::io("read", &target, error))?;
-            parts.push(AnswerPart { name: part, sha256: hasher.finish().2.to_string() });
+            let sha256 = tools.disk.digest(&target)?.to_string();
+            parts.push(AnswerPart { name: part, sha256 });
         }
         let files: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
         let transaction = tools.state.begin()?;

@@ -133,11 +133,7 @@ impl Entry<Active> {
         let mut all = String::new();
         let mut each = Vec::new();
         for part in &self.parts {
-            let mut file = self.spool.disk.open(&part.path)?;
-            let mut hasher = crate::Hasher::new(std::io::sink());
-            std::io::copy(&mut file, &mut hasher)
-                .map_err(|error| Error::io("read", &part.path, error))?;
-            let (_, _, digest) = hasher.finish();
+            let digest = self.spool.disk.digest(&part.path)?;
             all.push_str(&format!("{:03}{digest}", part.name.index));
             each.push(digest);
         }

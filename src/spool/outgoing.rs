@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Spool;
-use crate::{Digest, Error, Hasher, Result, disk};
+use crate::{Error, Result, disk};
 
 impl Spool {
     /// Publishes the files of a frozen answer, which lie in `frozen`, into `outgoing/PARTNER/`:
@@ -42,11 +42,7 @@ impl Spool {
     }
 
     fn expect(&self, path: &Path, digest: &str) -> Result<()> {
-        let mut file = self.disk.open(path)?;
-        let mut hasher = Hasher::new(std::io::sink());
-        std::io::copy(&mut file, &mut hasher).map_err(|error| Error::io("read", path, error))?;
-        let (_, _, found): (_, _, Digest) = hasher.finish();
-        if found.to_string() == *digest {
+        if self.disk.digest(path)?.to_string() == *digest {
             return Ok(());
         }
         let what = format!("{} is there already with other content", path.display());
