@@ -15,6 +15,7 @@
 //! | [`tracker`] | the [`tracker::Tracker`] contract and its adapters | `issue`, `db`, `disk` |
 //! | [`state`] | what both sides last agreed on, what was seen, what is owed | `issue`, `engdat`, `db`, `disk` |
 //! | [`spool`] | a directory of packages in states, and the moves between them | `disk`, `engdat` |
+//! | [`transport`] | files in and out of the OFTP server: folders, SFTP | `engdat`, `disk` |
 //! | [`sync`] | decide (pure) and apply (one door) | `issue`, `tracker`, `state` |
 //! | [`exchange`] | one run: claim, decode, sync, answer, publish | all above |
 //! | [`cli`] | arguments, configuration, messages, exit codes | all above |
@@ -34,6 +35,7 @@ pub mod spool;
 pub mod state;
 pub mod sync;
 pub mod tracker;
+pub mod transport;
 
 mod words;
 

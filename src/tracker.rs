@@ -6,11 +6,14 @@
 #[doc(hidden)]
 pub mod double;
 pub mod embedded;
+mod orders;
 
 use std::collections::BTreeMap;
 
 use crate::issue::{Attachment, Field, Issue, Person, Value};
 use crate::{Code, Result, Timestamp, codes};
+
+pub use orders::{Order, Receipt};
 
 codes! {
     TRACKER_UNAVAILABLE = "tracker-unavailable": "the tracker cannot be reached or does not let us in";
@@ -132,6 +135,15 @@ pub trait Tracker {
     /// As the trait says.
     fn find(&self, marker: &Marker) -> Result<Vec<String>>;
 
+    /// [`Tracker::find`] for many markers, in their order; adapters to a network answer with few
+    /// requests.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn find_many(&self, markers: &[&Marker]) -> Result<Vec<Vec<String>>> {
+        markers.iter().map(|marker| self.find(marker)).collect()
+    }
+
     /// Makes an issue that carries `marker`; an empty one is none. Read-only and refused fields are reported, the
     /// others written.
     ///
@@ -199,4 +211,14 @@ pub trait Tracker {
     /// # Errors
     /// As the trait says.
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()>;
+
+    /// Carries out orders, each for another issue, and reads back. The order of the writes inside
+    /// one order is kept: fields, comments, files. Adapters to a network carry out several orders
+    /// at a time and read back in few requests.
+    ///
+    /// The answer has one receipt for each order, in their order. After a fault that is not
+    /// `Fault::Item` no further order is begun; their receipts say that nothing was tried.
+    fn write_many(&self, orders: &[Order<'_>]) -> Vec<Receipt> {
+        orders::one_by_one(self, orders)
+    }
 }

@@ -1,0 +1,106 @@
+//! Files in and out of the OFTP server: its folders on this machine, or an SFTP server.
+//!
+//! A transport knows nothing of packages in states and nothing of what was fetched before: it
+//! lists, fetches, removes and delivers what it is told to. [`crate::exchange`] decides.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Digest, Result};
+
+/// A file of the partner's inbox as one look saw it. Two looks saw the same file, unchanged, when
+/// the two are equal. Times over there are never compared with our clock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name over there: one path component.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed, in seconds since 1970 by the clock over there.
+    pub modified: i64,
+}
+
+/// A fetched file, durable under its name in our directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub digest: Digest,
+}
+
+/// What became of a file that was to be removed over there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// It was gone before.
+    Absent,
+    /// It is no longer what was fetched, and stays.
+    Changed,
+}
+
+/// A part to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Its name over there, a virtual file name.
+    pub name: String,
+    /// Where it lies here.
+    pub path: PathBuf,
+    /// What it holds.
+    pub digest: Digest,
+}
+
+/// One thing `check` looked at: what, and the fault if there was one.
+#[derive(Debug)]
+pub struct Probe {
+    /// What was tried, as in "list /inbox".
+    pub what: String,
+    /// What came of it: a remark, or the error.
+    pub outcome: Result<String>,
+}
+
+/// Files in and out.
+///
+/// Every method may fail with `Fault::Wait` (the other side cannot be reached, refuses, or went
+/// away: a later try may do) or `Fault::Setup` (our own disk).
+pub trait Transport {
+    /// The regular files of the inbox, by name. Hidden ones are left out.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn list(&mut self) -> Result<Vec<Listed>>;
+
+    /// Fetches files into the directory `into`, each through a temporary name: fsynced, its size
+    /// checked, and only if it is over there still as it was listed. A file of the same name that
+    /// is there already with the same content is fine; one with other content is never
+    /// replaced: the file then gets a free name beside it (`NAME.2`).
+    /// Hands each outcome to `done` as soon as it is known; an
+    /// error of one file does not end the others.
+    ///
+    /// # Errors
+    /// As the trait says, when nothing more can be fetched; those of `done`.
+    fn fetch(
+        &mut self,
+        files: &[Listed],
+        into: &Path,
+        done: &mut dyn FnMut(&Listed, Result<Fetched>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Removes a file over there if it still is what was fetched.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn remove(&mut self, file: &Listed) -> Result<Removal>;
+
+    /// Delivers the parts of one package, the description first in `parts` and last on its way:
+    /// each by a temporary name on that file system, size checked, mode and group set, renamed
+    /// without overwriting. A part that is there already with the same content is delivered.
+    ///
+    /// # Errors
+    /// As the trait says. Repeating it is safe whatever happened.
+    fn deliver(&mut self, parts: &[Parcel]) -> Result<()>;
+
+    /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe
+    /// file in `outbox_tmp`. Every problem is listed, none hidden behind the first.
+    fn check(&mut self, write: bool) -> Vec<Probe>;
+}
