@@ -3,7 +3,7 @@
 use super::Roundup;
 use super::api::Relink;
 use super::data::{Data, Item, Kind, PROTECTED, Values, Where};
-use super::fields::{Place, sent};
+use super::fields::{Place, same, sent, stripped};
 use super::marker;
 use super::read::Messages;
 use super::rest::{TRIES, busy, gone};
@@ -128,7 +128,7 @@ impl Roundup {
             return Ok(());
         }
         let id = marker::description(marker);
-        let text = if description.is_empty() { FILLER } else { description };
+        let text = if stripped(description).is_empty() { FILLER } else { description };
         // A message that an interrupted try left is taken, unless an issue has it.
         let left = if marker.is_empty() { None } else { self.unused(&id)? };
         let message = match left {
@@ -269,10 +269,12 @@ impl Roundup {
             Wanted::Description(text) => Value::text(text),
             Wanted::Back { data, .. } | Wanted::Own(_, _, data) => Value::text(data.text()),
         };
-        if now == wanted {
+        let text = |value: Option<&Value>| value.map(|v| v.joined(", ")).unwrap_or_default();
+        let is_now = |value: Option<&Value>| same(&text(value), &text(now.as_ref()));
+        if is_now(wanted.as_ref()) {
             return Ok(None);
         }
-        if expected.is_some_and(|expected| *expected != now) {
+        if expected.is_some_and(|expected| !is_now(expected.as_ref())) {
             return Ok(Some(overtaken(field)));
         }
         let done = match other {
@@ -287,7 +289,7 @@ impl Roundup {
 
     /// Writes the description into the first message, if that is ours.
     fn describe(&self, key: &str, text: &str) -> Result<()> {
-        let text = if text.is_empty() { FILLER } else { text };
+        let text = if stripped(text).is_empty() { FILLER } else { text };
         let items = self.messages(key)?;
         let sorted = Messages::sort(items.iter().collect(), true);
         match sorted.description {
