@@ -47,7 +47,7 @@ impl Run<'_> {
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let links = self.tools.state.pending(&partner.key)?;
             let mut issues = Vec::new();
-            let done = self.take_pending_of(partner, links, &mut issues);
+            let done = self.take_pending_of(partner, &links, &mut issues);
             issues.retain(|issue| !matches!(issue.action, Action::Skipped | Action::Unchanged));
             if !issues.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
@@ -65,7 +65,7 @@ impl Run<'_> {
     fn take_pending_of(
         &self,
         partner: &Partner,
-        links: Vec<Link>,
+        links: &[Link],
         outcomes: &mut Vec<sync::Outcome>,
     ) -> Result<()> {
         for links in links.chunks(self.batch_size()) {
