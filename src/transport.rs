@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{Digest, Result};
 
+pub mod sftp;
+
+pub use sftp::Sftp;
+
 /// A file of the partner's inbox as one look saw it. Two looks saw the same file, unchanged, when
 /// the two are equal. Times over there are never compared with our clock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

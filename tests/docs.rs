@@ -30,6 +30,7 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
         engsync::state::CODES,
         engsync::spool::CODES,
         engsync::sync::CODES,
+        engsync::transport::sftp::CODES,
         engsync::exchange::CODES,
     ];
     let code: BTreeSet<String> =
