@@ -307,6 +307,20 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes what writers that are no more left in `dir`, where others may be writing.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn sweep_orphans(&self, dir: &Path) -> Result<()> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if is_orphan(&entry.file_name().to_string_lossy()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the names in `dir` durable.
     ///
     /// # Errors
@@ -326,7 +340,33 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a temporary file's writer is no more. What bears our own number was left by one before
+/// us: we are done with each before we begin the next.
+fn is_orphan(name: &str) -> bool {
+    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
+    let own = std::process::id().to_string();
+    writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
+}
+
 impl Temporary<'_> {
+    /// Gives the file to a group.
+    ///
+    /// # Errors
+    /// With the path: only a member may give a file to a group.
+    pub fn set_group(&self, group: u32) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        std::os::unix::fs::fchown(file, None, Some(group))
+            .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
+    }
+
+    /// What was written, read again.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn digest(&self) -> Result<Digest> {
+        self.disk.digest(&self.path)
+    }
+
     /// Publishes the file under a name that must be free, with `mode` (default: what the umask
     /// leaves of 0666) set before it becomes visible.
     ///
