@@ -8,7 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
@@ -25,7 +26,7 @@ pub const TEMPORARY: &str = ".engsync-";
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     steps: Steps,
-    counter: Rc<std::cell::Cell<u64>>,
+    counter: Arc<AtomicU64>,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -46,7 +47,7 @@ impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Rc::default() }
+        Self { steps, counter: Arc::default() }
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -82,8 +83,7 @@ impl Disk {
     /// With the path that could not be created.
     pub fn temporary(&self, dir: &Path) -> Result<Temporary<'_>> {
         loop {
-            let number = self.counter.get();
-            self.counter.set(number + 1);
+            let number = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
             self.steps.step("create");
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
@@ -92,6 +92,30 @@ impl Disk {
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
         }
+    }
+
+    /// A temporary file under a name of the caller's, which another start finds again: what is
+    /// there of it stays, and writing goes on behind its first `start` bytes.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn resume(&self, path: &Path, start: u64) -> Result<Temporary<'_>> {
+        self.steps.step("create");
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(path)
+            .and_then(|mut file| {
+                file.set_len(start)?;
+                io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+                Ok(file)
+            });
+        let file = opened.map_err(|error| Error::io("open", path, error))?;
+        Ok(Temporary { disk: self, path: path.to_owned(), file: Some(file) })
     }
 
     /// Writes a whole new file durably; an existing one is replaced at once or not at all.
@@ -283,6 +307,20 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes what writers that are no more left in `dir`, where others may be writing.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn sweep_orphans(&self, dir: &Path) -> Result<()> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if is_orphan(&entry.file_name().to_string_lossy()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the names in `dir` durable.
     ///
     /// # Errors
@@ -302,7 +340,33 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a temporary file's writer is no more. What bears our own number was left by one before
+/// us: we are done with each before we begin the next.
+fn is_orphan(name: &str) -> bool {
+    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
+    let own = std::process::id().to_string();
+    writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
+}
+
 impl Temporary<'_> {
+    /// Gives the file to a group.
+    ///
+    /// # Errors
+    /// With the path: only a member may give a file to a group.
+    pub fn set_group(&self, group: u32) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        std::os::unix::fs::fchown(file, None, Some(group))
+            .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
+    }
+
+    /// What was written, read again.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn digest(&self) -> Result<Digest> {
+        self.disk.digest(&self.path)
+    }
+
     /// Publishes the file under a name that must be free, with `mode` (default: what the umask
     /// leaves of 0666) set before it becomes visible.
     ///
@@ -319,6 +383,23 @@ impl Temporary<'_> {
     pub fn replace(self, path: &Path) -> Result<()> {
         let mode = fs::symlink_metadata(path).ok().map(|meta| meta.mode() & 0o777);
         self.finish(path, mode, RenameFlags::empty())
+    }
+
+    /// Leaves the file under its temporary name, durably, for [`Disk::resume`].
+    ///
+    /// # Errors
+    /// With the path; the file is then removed.
+    pub fn keep(mut self) -> Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        self.disk.steps.step("fsync");
+        let path = std::mem::take(&mut self.path);
+        let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
+        if kept.is_err() {
+            self.path.clone_from(&path);
+            self.discard();
+            return kept;
+        }
+        self.disk.sync_parent(&path)
     }
 
     fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
