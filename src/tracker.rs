@@ -6,6 +6,7 @@
 #[doc(hidden)]
 pub mod double;
 pub mod embedded;
+pub mod http;
 mod orders;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,6 @@
 //! One issue on its way through: plan, remember, owe. What is written in between, and what came
 //! of it, is [`super::write`]'s.
 
-use std::collections::BTreeMap;
-
 use super::super::GATED;
 use super::super::conflict::Conflict;
 use super::super::inward::plan_in;
@@ -11,10 +9,10 @@ use super::super::plan::{
     Action, Change, ConflictNote, Decision, Held, InPlan, OpenConflict, OutPlan, Outcome, Side,
     Sides,
 };
-use super::intent::Intended;
+use super::doubt::Doubt;
 use super::names::{KEY_FIELD, OUT, inward_mark, is_stale, local_change, outward_mark};
 use super::{Context, Delivery, GonePolicy};
-use crate::issue::{Field, Issue, Value};
+use crate::issue::{Issue, Value};
 use crate::state::{Base, Entry, EntryKind, HeldMark, Link, LinkState, Outgoing, Pending};
 use crate::tracker::LOCAL_GONE;
 use crate::{Finding, Result};
@@ -136,24 +134,17 @@ impl<'a> Work<'a> {
         Ok(self.finish())
     }
 
-    /// Writes of fields whose outcome was lost, or of what came after them: where the value before
-    /// is no longer there they happened, and must not lack their row in the journal.
+    /// Writes whose outcome was lost, of this document or of another one that waits for its turn.
     fn find_lost(&mut self) -> Result<()> {
         let (Some(local), false) = (&self.local, self.context.tracker.capabilities().shares_state)
         else {
             return Ok(());
         };
-        let mut lost: BTreeMap<Field, Change> = BTreeMap::new();
+        let mut lost: Vec<Change> = Vec::new();
         for intent in self.context.state.intents(&self.link.partner, &self.link.remote)? {
-            for change in Intended::of(&intent).changes {
-                let now = local.fields.get(&change.field);
-                let known = lost.get(&change.field).is_some_and(|known| known.to.as_ref() == now);
-                if now != change.from.as_ref() && !known {
-                    lost.insert(change.field.clone(), change);
-                }
-            }
+            lost.extend(Doubt::read(&intent).settle(local, &mut self.link.base));
         }
-        lost.into_values().for_each(|change| self.record(change));
+        lost.into_iter().for_each(|change| self.record(change));
         Ok(())
     }
 
