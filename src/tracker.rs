@@ -8,6 +8,7 @@ pub mod double;
 pub mod embedded;
 pub mod http;
 mod orders;
+pub mod planned;
 
 use std::collections::BTreeMap;
 

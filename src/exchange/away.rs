@@ -3,7 +3,7 @@
 use super::{LOCAL, Outcome, PackageReport, Run, Tools};
 use crate::spool::Reason;
 use crate::tracker::{Schema, TRACKER_UNAVAILABLE};
-use crate::{Error, Fault, Result, Timestamp};
+use crate::{Error, Fault, Result, Timestamp, stamp};
 
 /// Until when the tracker asked not to be asked.
 const REST: &str = "tracker-rest";
@@ -12,8 +12,7 @@ impl Run<'_> {
     /// Asks the tracker for its fields, unless it is to be left alone.
     pub(super) fn meet_tracker(&mut self) -> Result<()> {
         if let Some(until) = resting(self.tools)? {
-            let until = until.with_timezone(&chrono::Local).format("%H:%M:%S");
-            let text = format!("the tracker asked not to be asked before {until}");
+            let text = format!("the tracker asked not to be asked before {}", stamp(until));
             self.away = Some(Reason::new(TRACKER_UNAVAILABLE, text));
             return Ok(());
         }
