@@ -7,6 +7,7 @@
 pub mod double;
 pub mod embedded;
 pub mod http;
+pub mod jira;
 mod orders;
 pub mod planned;
 
