@@ -10,6 +10,7 @@ pub mod http;
 pub mod jira;
 mod orders;
 pub mod planned;
+pub mod roundup;
 
 use std::collections::BTreeMap;
 
