@@ -79,7 +79,7 @@ impl Roundup {
         if !current || lost {
             return Ok(Feed { keys: None, ..self.since_ever()? });
         }
-        Ok(Feed { token: now.token(), keys: Some(self.keys_of(changed)?) })
+        Ok(Feed { token: now.token(), keys: Some(self.keys_of(changed)?), ..Feed::default() })
     }
 
     fn since_ever(&self) -> Result<Feed> {
@@ -95,7 +95,7 @@ impl Roundup {
             (seen, _) = self.look_since(latest - OVERLAP, &BTreeMap::new())?;
         }
         let keys = all.into_iter().map(|(_, _, id)| id).collect();
-        Ok(Feed { token: seen.token(), keys: Some(keys) })
+        Ok(Feed { token: seen.token(), keys: Some(keys), ..Feed::default() })
     }
 
     /// What changed since then, and what of it is news.
