@@ -112,6 +112,7 @@ impl Roundup {
                 Place::Key | Place::Description => {}
                 Place::Own(_, kind) => {
                     spec.list = matches!(kind, Kind::Links(_));
+                    spec.kind = kind.words();
                     spec.allowed = match kind {
                         Kind::Boolean => Some(vec![yes_or_no(true), yes_or_no(false)]),
                         Kind::Link(class) | Kind::Links(class) if !is_numbered(class) => {
@@ -123,9 +124,13 @@ impl Roundup {
                 }
                 Place::Linked { class, property, list, .. } => {
                     spec.list = *list;
+                    spec.kind = format!("{property} of {class}");
                     spec.allowed = self.allowed(class, property)?;
                 }
-                Place::Back { kind, .. } => spec.list = matches!(kind, Kind::Links(_)),
+                Place::Back { class, kind, .. } => {
+                    spec.list = matches!(kind, Kind::Links(_));
+                    spec.kind = format!("{}, of a {class} of the issue", kind.words());
+                }
             }
             fields.insert(name, spec);
         }
