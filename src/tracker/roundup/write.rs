@@ -70,7 +70,8 @@ impl Roundup {
         Ok(data.map(|data| Wanted::Own(own, kind, data)).map_err(|why| refuse(field, why)))
     }
 
-    pub(super) fn make(&self, marker: &str, fields: &Changes) -> Result<Written> {
+    /// Makes an issue; answers its key and the fields that were not taken.
+    pub(super) fn make(&self, marker: &str, fields: &Changes) -> Result<(String, Vec<Refused>)> {
         let mut refused = Vec::new();
         let (mut own, mut backs) = (Vec::new(), Vec::new());
         let mut description = String::new();
@@ -111,7 +112,8 @@ impl Roundup {
                 refused.push(self.one_field(field, error)?);
             }
         }
-        self.written(&key, refused)
+        refused.sort_by(|a, b| a.field.cmp(&b.field));
+        Ok((key, refused))
     }
 
     /// Adds what carries the marker to the values of a new issue.
@@ -168,19 +170,19 @@ impl Roundup {
         Ok(refuse(field, error.what))
     }
 
-    fn written(&self, key: &str, refused: Vec<Refused>) -> Result<Written> {
-        let mut refused = refused;
-        refused.sort_by(|a, b| a.field.cmp(&b.field));
+    /// The issue read back.
+    pub(super) fn written(&self, key: &str, refused: Vec<Refused>) -> Result<Written> {
         let issue = self.read_many(&[key.to_owned()])?.pop().flatten();
         Ok(Written { issue: issue.ok_or_else(|| gone("issue", key))?, refused })
     }
 
+    /// Changes an issue; answers the fields that were not taken.
     pub(super) fn change(
         &self,
         key: &str,
         changes: &Changes,
         expected: Option<&Changes>,
-    ) -> Result<Written> {
+    ) -> Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for (field, value) in changes {
@@ -202,11 +204,12 @@ impl Roundup {
                 if now == normal(Some(data)) {
                     continue;
                 }
-                if let Some(expected) = expected.and_then(|expected| expected.get(*field)) {
-                    if !self.is_expected(field, &now, expected.as_ref())? {
-                        refused.push(overtaken(field));
-                        continue;
-                    }
+                let expected = expected.and_then(|expected| expected.get(*field));
+                if expected.is_some()
+                    && !self.is_expected(field, &now, expected.and_then(Option::as_ref))?
+                {
+                    refused.push(overtaken(field));
+                    continue;
                 }
                 values.insert(property.clone(), sent(kind, data.clone()));
             }
@@ -239,7 +242,8 @@ impl Roundup {
             let done = self.change_other(key, field, other, expected)?;
             refused.extend(done);
         }
-        self.written(key, refused)
+        refused.sort_by(|a, b| a.field.cmp(&b.field));
+        Ok(refused)
     }
 
     fn is_expected(&self, field: &str, now: &Data, expected: Option<&Value>) -> Result<bool> {
