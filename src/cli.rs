@@ -4,6 +4,7 @@
 mod again;
 mod app;
 mod args;
+mod backend;
 mod check;
 mod config;
 mod conflicts;
@@ -19,6 +20,7 @@ mod pack;
 mod progress;
 mod raw;
 mod report;
+mod secret;
 mod status;
 mod style;
 mod table;
@@ -47,6 +49,8 @@ enum Exit {
     Done,
     /// Something needs a person.
     Trouble,
+    /// What was asked could not be found out; why was said.
+    Blind,
 }
 
 /// Runs the program.
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Trouble) => ExitCode::from(1),
+        Ok(Exit::Blind) => ExitCode::from(2),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             show_error(&error, &cli.global);
@@ -209,7 +214,7 @@ fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Resu
     let width = terminal_width();
     let mut stdout = std::io::stdout().lock();
     let mut output = tracker::Output { json: global.json, out: &mut stdout, width };
-    match tracker::run(&args.command, &app.tracker, &app.disk, &mut output) {
+    match tracker::run(&args.command, app.tracker.embedded()?, &app.disk, &mut output) {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.fault == Fault::Item => {
             show_error(&error.into(), global);

@@ -20,7 +20,7 @@ pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
+    Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
     TrackerSettings,
 };
 pub use stop::Stop;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Global;
+use super::backend::Backend;
 use super::config;
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
@@ -11,6 +12,7 @@ use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings}
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::tracker::{jira, roundup};
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -40,7 +42,7 @@ pub(super) struct App {
     pub settings: Settings,
     pub disk: Disk,
     pub state: State,
-    pub tracker: Embedded,
+    pub tracker: Backend,
     pub spool: Spool,
     pub clock: SystemClock,
     pub stop: Stop,
@@ -95,8 +97,10 @@ impl App {
         actor: &str,
     ) -> Result<Self> {
         let clock = SystemClock(global.now);
-        let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
-        if access == Access::Writer && !global.dry_run {
+        let (state, tracker) = open_all(&settings, &disk, access, clock, actor)?;
+        if let (Access::Writer, false, Backend::Embedded(tracker)) =
+            (access, global.dry_run, &tracker)
+        {
             tracker.sweep_orphans()?;
         }
         let mode = match access {
@@ -119,7 +123,7 @@ impl App {
         Tools {
             settings: &self.settings,
             state: &self.state,
-            tracker: &self.tracker,
+            tracker: &*self.tracker,
             spool: &self.spool,
             disk: &self.disk,
             clock: &self.clock,
@@ -135,14 +139,13 @@ impl App {
     }
 }
 
-fn open_databases(
+fn open_all(
     settings: &Settings,
     disk: &Disk,
     access: Access,
     clock: SystemClock,
     actor: &str,
-) -> Result<(State, Embedded)> {
-    let TrackerSettings::Embedded { path, key_prefix, values } = &settings.tracker;
+) -> Result<(State, Backend)> {
     let open = |path: &Path, schemas: &[crate::db::Schema]| -> Result<Db> {
         if access == Access::Overlay {
             return Db::overlay(path, schemas);
@@ -152,15 +155,6 @@ fn open_databases(
         }
         Db::open(path, schemas, disk.steps())
     };
-    let (state, db, shares_state) = match path {
-        None => {
-            let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
-            (db.clone(), db, true)
-        }
-        Some(path) => {
-            (open(&settings.state, &[state::SCHEMA])?, open(path, &[embedded::SCHEMA])?, false)
-        }
-    };
     let mut fields: Vec<String> = settings
         .partners
         .iter()
@@ -168,21 +162,44 @@ fn open_databases(
         .collect();
     fields.sort();
     fields.dedup();
-    let options = embedded::Options {
-        key_prefix: key_prefix.clone(),
-        values: values.clone(),
-        actor: actor.to_owned(),
-        fields,
-        shares_state,
-        files: embedded::files_beside(db.path()),
-    };
     let clock: Rc<dyn Clock> = Rc::new(clock);
-    let tracker = if access == Access::Overlay {
-        Embedded::overlay(db, disk.clone(), options, clock)?
-    } else {
-        Embedded::new(db, disk.clone(), options, clock)?
+    let remote = match &settings.tracker {
+        TrackerSettings::Embedded { path, key_prefix, values } => {
+            let (state, db, shares_state) = match path {
+                None => {
+                    let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
+                    (db.clone(), db, true)
+                }
+                Some(path) => {
+                    let state = open(&settings.state, &[state::SCHEMA])?;
+                    (state, open(path, &[embedded::SCHEMA])?, false)
+                }
+            };
+            let options = embedded::Options {
+                key_prefix: key_prefix.clone(),
+                values: values.clone(),
+                actor: actor.to_owned(),
+                fields,
+                shares_state,
+                files: embedded::files_beside(db.path()),
+            };
+            let tracker = if access == Access::Overlay {
+                Embedded::overlay(db, disk.clone(), options, clock)?
+            } else {
+                Embedded::new(db, disk.clone(), options, clock)?
+            };
+            return Ok((State::new(state), Backend::Embedded(Box::new(tracker))));
+        }
+        TrackerSettings::Jira(options, login) => {
+            Backend::jira(jira::Options { fields, ..(**options).clone() }, login)?
+        }
+        TrackerSettings::Roundup(options, login) => {
+            Backend::roundup(roundup::Options { fields, ..(**options).clone() }, login)?
+        }
     };
-    Ok((State::new(state), tracker))
+    let state = State::new(open(&settings.state, &[state::SCHEMA])?);
+    let remote = if access == Access::Overlay { remote.planned(clock) } else { remote };
+    Ok((state, remote))
 }
 
 /// How often a waiter asks for the lock.

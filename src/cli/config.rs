@@ -1,14 +1,16 @@
 //! The configuration: found, read, checked as a whole; every problem, not the first.
 
+mod tracker;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
+use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty};
 use crate::asam::{self, Limits, Pudis, Render, Style};
 use crate::engdat::{self, Levels, Party, Transliterate};
-use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+use crate::exchange::{Company, Partner, Settings, SpoolSettings};
 use crate::sync::{self, GonePolicy, Policy, RawRule, Rule, ValueMap};
 use crate::{CONFIG, Error, Finding, Result, Severity};
 
@@ -134,7 +136,8 @@ impl Reader<'_> {
         if raw.spool.scan_seconds == 0 {
             self.problems.push("[spool] scan_seconds must be at least 1".to_owned());
         }
-        let tracker = self.tracker(&raw.tracker);
+        let mut bad = |text| self.problems.push(text);
+        let tracker = tracker::settings(&raw.tracker, self.base, &mut bad);
         let limits = Limits {
             entry: raw.limits.entry_mib << 20,
             total: raw.limits.total_mib << 20,
@@ -167,23 +170,6 @@ impl Reader<'_> {
                     ));
                 }
             }
-        }
-    }
-
-    fn tracker(&mut self, raw: &RawTracker) -> TrackerSettings {
-        if raw.kind != "embedded" {
-            self.problems
-                .push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
-        }
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if raw.key_prefix.is_empty() || !raw.key_prefix.chars().all(legal) {
-            let text = "[tracker] key_prefix must be letters, digits and _".to_owned();
-            self.problems.push(text);
-        }
-        TrackerSettings::Embedded {
-            path: raw.path.as_ref().map(|path| self.base.join(path)),
-            key_prefix: raw.key_prefix.clone(),
-            values: raw.values.clone(),
         }
     }
 

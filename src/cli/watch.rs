@@ -51,6 +51,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         watcher: None,
         heart: Heart::new(),
         failures: 0,
+        rest: None,
+        away: 0,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -72,6 +74,9 @@ struct Service<'a> {
     heart: Heart,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
 }
 
 impl Service<'_> {
@@ -91,12 +96,16 @@ impl Service<'_> {
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
-        let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
+        let mut tools = self.app.tools(self.global, &wall, &self.heart);
+        tools.options.spare_tracker = self.rest.is_some_and(|rest| rest > begun);
+        let spared = tools.options.spare_tracker;
+        let report = exchange::run(&tools);
         let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
         after_pass(&self.app, self.global, report.is_ok() || stopped);
         match report {
             Ok(report) => {
                 self.failures = 0;
+                self.give_rest(&report, spared);
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -112,6 +121,19 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
     }
 
     /// With `--json` each pass that did something is a line on stdout.
@@ -179,6 +201,7 @@ impl Service<'_> {
             Ok(app) => {
                 self.app = app;
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
