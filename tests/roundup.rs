@@ -2,6 +2,7 @@
 //! (`.ci/roundup.sh start DIR` makes some); a loud skip else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+#![allow(clippy::print_stderr, reason = "a skip is loud")]
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
