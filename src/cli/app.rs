@@ -7,10 +7,14 @@ use super::args::Global;
 use super::config;
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
+use crate::exchange::{
+    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::transport::Transport;
+use crate::transport::folder::Folder;
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -125,9 +129,31 @@ impl App {
             clock: &self.clock,
             wall,
             progress,
-            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            options: Options {
+                dry_run: global.dry_run,
+                no_remote: global.no_remote,
+                patient: true,
+            },
             stop: self.stop.clone(),
+            transports: self,
+            due: Due::All,
         }
+    }
+}
+
+impl Transports for App {
+    fn open(&self, partner: &Partner) -> Result<Box<dyn Transport>> {
+        let Some(transport) = &partner.transport else {
+            let what = format!("partner {} has no transport", partner.key);
+            return Err(Error::setup(crate::CONFIG, what));
+        };
+        match &transport.way {
+            Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+        }
+    }
+
+    fn sleep(&self, pause: std::time::Duration) {
+        std::thread::sleep(pause);
     }
 }
 

@@ -22,6 +22,8 @@ use crate::{Clock, Result, Timestamp};
 const MEMORY: &str = "mail";
 /// The longest pause after mails that could not be sent.
 const LONGEST_PAUSE: chrono::Duration = chrono::Duration::hours(1);
+/// Fewer are left to the next try.
+const EXCHANGE_FAILURES: u32 = 3;
 /// More than this is counted, not listed.
 const MOST_LINES: usize = 50;
 /// Of one item; with [`MOST_LINES`] a message that fits a pipe.
@@ -128,6 +130,17 @@ fn items(status: &Status, silence: Option<Duration>, now: Timestamp) -> Vec<Item
             conflict.id
         );
         add(format!("conflict {}", conflict.id), text);
+    }
+    for partner in &status.partners {
+        let Some(error) = &partner.exchange_error else { continue };
+        if partner.exchange_failures >= EXCHANGE_FAILURES {
+            let (name, since) = (&partner.partner, partner.last_exchange.as_deref());
+            let since = since.unwrap_or("ever");
+            add(
+                format!("exchange {name} {since}"),
+                format!("exchange: none with {name} since {since}: {}", plain(error)),
+            );
+        }
     }
     for partner in &status.partners {
         let (Some(silence), Some(last)) = (silence, &partner.last_package) else { continue };

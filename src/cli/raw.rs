@@ -129,6 +129,7 @@ pub(super) struct RawPartner {
     pub engdat: RawEngdat,
     #[serde(default)]
     pub document: RawDocument,
+    pub transport: Option<Spanned<RawTransport>>,
     #[serde(default)]
     pub rule: Vec<Spanned<RawRule>>,
 }
@@ -205,6 +206,22 @@ pub(super) struct RawDocument {
     pub pudis: Option<String>,
     pub render: Option<String>,
     pub document_name_element: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransport {
+    pub kind: String,
+    pub inbox: String,
+    pub outbox: String,
+    pub outbox_tmp: Option<String>,
+    #[serde(default)]
+    pub keep: bool,
+    pub mode: Option<String>,
+    pub group: Option<String>,
+    pub every: Option<String>,
+    pub cron: Option<String>,
+    pub jitter: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
