@@ -16,6 +16,10 @@ codes! {
     VIRTUAL_FILE_NAME = "virtual-file-name": "an OFTP server cannot send a file of this name";
 }
 
+pub mod sftp;
+
+pub use sftp::Sftp;
+
 /// A file of the partner's inbox as one look saw it. Two looks saw the same file, unchanged, when
 /// the two are equal. Times over there are never compared with our clock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

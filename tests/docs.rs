@@ -31,6 +31,7 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
         engsync::spool::CODES,
         engsync::transport::CODES,
         engsync::sync::CODES,
+        engsync::transport::sftp::CODES,
         engsync::exchange::CODES,
     ];
     let code: BTreeSet<String> =

@@ -1,5 +1,6 @@
 //! The one door: plans become tracker writes, read back, and a new base.
 
+mod doubt;
 mod names;
 mod remember;
 mod resolve;

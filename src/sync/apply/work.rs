@@ -8,6 +8,7 @@ use super::super::plan::{
     Action, Change, ConflictNote, Decision, FilePlan, Held, InPlan, OpenConflict, OutPlan, Outcome,
     Side, Sides,
 };
+use super::doubt::Doubt;
 use super::names::{
     KEY_FIELD, OUT, inputs_of, inward_mark, is_stale, local_change, marker, outward_mark, token,
 };
@@ -19,7 +20,7 @@ use crate::state::{
 use crate::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Written};
 use crate::{Error, Fault, Finding, Result};
 
-/// The intent to write fields.
+/// The intent to write to an issue.
 const FIELDS: &str = "fields";
 
 /// One issue on its way through.
@@ -180,8 +181,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Writes of fields whose outcome was lost, or of what came after them: where the value before is no
-    /// longer there they happened, and what they overwrote must not lack its row.
+    /// Writes whose outcome was lost, of this document or of another one that waits for its turn.
     fn find_lost(&mut self) -> Result<()> {
         let (Some(local), false) = (&self.local, self.context.tracker.capabilities().shares_state)
         else {
@@ -190,9 +190,9 @@ impl<'a> Work<'a> {
         let intents = self.context.state.intents(&self.link.partner, &self.link.remote)?;
         let mut lost: Vec<Change> = Vec::new();
         for intent in intents.iter().filter(|intent| intent.operation == FIELDS) {
-            lost.extend(serde_json::from_str::<Vec<Change>>(&intent.payload).unwrap_or_default());
+            let doubt = serde_json::from_str::<Doubt>(&intent.payload).unwrap_or_default();
+            lost.extend(doubt.settle(local, &mut self.link.base));
         }
-        lost.retain(|change| local.fields.get(&change.field) != change.from.as_ref());
         lost.into_iter().for_each(|change| self.record(change));
         Ok(())
     }
@@ -417,12 +417,11 @@ impl<'a> Work<'a> {
 
     /// Writes down what is about to be written, where that is not in our transaction.
     fn intend(&self, plan: &InPlan, wanted: &Changes) -> Result<()> {
-        let nothing = wanted.is_empty() && plan.comments.is_empty() && plan.files.is_empty();
-        if self.context.tracker.capabilities().shares_state || (nothing && !plan.create) {
+        let doubt = Doubt::of(plan, wanted);
+        if self.context.tracker.capabilities().shares_state || doubt.is_empty() {
             return Ok(());
         }
-        let changes = plan.changes.iter().filter(|change| wanted.contains_key(&change.field));
-        let payload = serde_json::to_string(&changes.collect::<Vec<_>>()).map_err(|error| {
+        let payload = serde_json::to_string(&doubt).map_err(|error| {
             Error::setup(crate::DATABASE, "cannot write a change as JSON").because(error)
         })?;
         let intent = Intent {
