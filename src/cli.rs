@@ -19,6 +19,7 @@ mod pack;
 mod progress;
 mod raw;
 mod report;
+mod secret;
 mod status;
 mod style;
 mod table;

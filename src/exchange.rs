@@ -22,8 +22,8 @@ pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
-    TrackerSettings, TransportSettings, Way,
+    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};

@@ -358,11 +358,32 @@ fn the_configuration_of_a_transport_is_checked_as_a_whole() {
     ] {
         assert!(ran.out.contains(wanted), "{wanted} is not in {}", ran.out);
     }
-    oftp.configure("cron = \"61 * * * *\"", "");
-    assert!(oftp.engsync(&["check"]).out.contains("cron: \"61 * * * *\""));
-    oftp.configure("group = \"no such group\"", "");
-    oftp.receives(FIRST, &[defect("4711")]);
-    assert!(oftp.engsync(&["check"]).out.contains("there is no group \"no such group\""));
+    for (keys, wanted) in [
+        ("cron = \"61 * * * *\"", &["cron: \"61 * * * *\""][..]),
+        ("group = \"no such group\"", &["there is no group \"no such group\""]),
+        ("host = \"x\"\nsessions = 1", &["host is a key of", "sessions is a key of"]),
+    ] {
+        oftp.configure(keys, "");
+        let out = oftp.engsync(&["check"]).out;
+        assert!(wanted.iter().all(|wanted| out.contains(wanted)), "{wanted:?} is not in {out}");
+    }
+    oftp.configure(
+        "kind = \"sftp\"\nsessions = 99\npassword_env = \"A\"\npassword_file = \"a\"",
+        "",
+    );
+    let text = fs::read_to_string(&path).unwrap().replacen("kind = \"folder\"\n", "", 1);
+    fs::write(&path, text).unwrap();
+    let out = oftp.engsync(&["check"]).out;
+    for wanted in [
+        "kind = \"sftp\" needs host",
+        "kind = \"sftp\" needs user",
+        "kind = \"sftp\" needs outbox_tmp",
+        "without one of them the server could be anybody",
+        "password_env and password_file: one of the two",
+        "sessions takes 1 to 16, not 99",
+    ] {
+        assert!(out.contains(wanted), "{wanted} is not in {out}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Global;
-use super::config;
+use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
 use crate::exchange::{
@@ -13,8 +13,9 @@ use crate::exchange::{
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
-use crate::transport::Transport;
 use crate::transport::folder::Folder;
+use crate::transport::sftp::{self, Secret};
+use crate::transport::{Sftp, Transport};
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -149,6 +150,16 @@ impl Transports for App {
         };
         match &transport.way {
             Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+            Way::Sftp(sftp) => {
+                let read = |secret: &Option<_>| {
+                    let text = secret.as_ref().map(secret::read).transpose();
+                    text.map(|text| text.map(Secret::new))
+                };
+                let passphrase = read(&sftp.passphrase)?;
+                let password = read(&sftp.password)?;
+                let options = sftp::Options { passphrase, password, ..sftp.options.clone() };
+                Ok(Box::new(Sftp::new(options, self.disk.clone())))
+            }
         }
     }
 

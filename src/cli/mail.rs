@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::app::{App, SystemClock};
 use super::args::Global;
 use super::raw::RawMail;
+use super::secret;
 use super::status::Status;
 use super::style::plain;
-use crate::exchange::{MailSettings, MailTls, MailWay, Secret};
+use crate::exchange::{MailSettings, MailTls, MailWay};
 use crate::{Clock, Result, Timestamp};
 
 /// Where the state remembers what was told.
@@ -211,15 +212,11 @@ pub(super) fn settings(
             MailTls::Starttls
         }
     };
-    let password = match (&raw.password_env, &raw.password_file) {
-        (Some(name), None) => Some(Secret::Env(name.clone())),
-        (None, Some(file)) => Some(Secret::File(base.join(file))),
-        (None, None) => None,
-        (Some(_), Some(_)) => {
-            bad("password_env and password_file: one of the two".to_owned());
-            None
-        }
-    };
+    let (env, file) = (raw.password_env.as_ref(), raw.password_file.as_ref());
+    let password = secret::named("password", env, file, base).unwrap_or_else(|problem| {
+        bad(problem);
+        None
+    });
     if raw.user.is_some() != password.is_some() {
         bad("user needs password_env or password_file, and they need it".to_owned());
     }

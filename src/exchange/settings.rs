@@ -9,7 +9,7 @@ use crate::asam::{Limits, Pudis, Render, Style};
 use crate::engdat::{Levels, Party, Transliterate};
 use crate::issue::Field;
 use crate::sync::Policy;
-use crate::transport::folder;
+use crate::transport::{folder, sftp};
 
 /// The whole configuration, valid.
 #[derive(Clone, Debug)]
@@ -137,6 +137,19 @@ pub struct TransportSettings {
 pub enum Way {
     /// The OFTP server's folders on this machine.
     Folder(folder::Options),
+    /// An SFTP server.
+    Sftp(Box<SftpSettings>),
+}
+
+/// An SFTP server, and where the secrets for it are.
+#[derive(Clone, Debug)]
+pub struct SftpSettings {
+    /// Everything but the secrets.
+    pub options: sftp::Options,
+    /// What opens the key.
+    pub passphrase: Option<Secret>,
+    /// The last resort.
+    pub password: Option<Secret>,
 }
 
 /// `[mail]`.

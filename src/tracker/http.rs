@@ -445,8 +445,7 @@ impl Http {
         for _ in 0..5 {
             let what = format!("GET {}", url.split('?').next().unwrap_or_default());
             let own = self.base.is_origin_of(&url);
-            let head =
-                self.head(&Method::GET, &url, &[], own, &what).map_err(Failure::into_io)?;
+            let head = self.head(&Method::GET, &url, &[], own, &what).map_err(Failure::into_io)?;
             let request = head.body(()).map_err(io::Error::other)?;
             let answer = self
                 .streaming

@@ -1,5 +1,8 @@
 //! `[partner.KEY.transport]`.
 
+mod sftp;
+
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -9,10 +12,20 @@ use crate::cli::raw::RawTransport;
 use crate::exchange::{Schedule, TransportSettings, Way};
 use crate::transport::folder;
 
-/// Whole and readable by the OFTP server's group.
+/// For the OFTP server's group.
 const FOLDER_MODE: u32 = 0o664;
 /// A folder costs nothing to look at.
 const FOLDER_EVERY: Duration = Duration::from_secs(60);
+/// A server is somebody's.
+const SFTP_EVERY: Duration = Duration::from_secs(900);
+const SFTP_JITTER: Duration = Duration::from_secs(30);
+
+/// A table being read, and what is wrong with it.
+struct Table<'a> {
+    raw: &'a RawTransport,
+    base: &'a Path,
+    problems: Vec<String>,
+}
 
 impl Reader<'_> {
     /// How the files of a partner come and go.
@@ -24,73 +37,107 @@ impl Reader<'_> {
         let raw = raw?;
         let line = line_of(self.text, raw.span().start);
         let place = format!("{}:{line}: [partner.{key}.transport]", self.path.display());
-        let raw = raw.get_ref();
-        let mut problems = Vec::new();
-        let mut say = |text: String| problems.push(format!("{place} {text}"));
-        for (name, path) in [("inbox", &raw.inbox), ("outbox", &raw.outbox)] {
-            if path.is_empty() {
-                say(format!("{name} is empty"));
-            }
-        }
-        let schedule = schedule(raw, FOLDER_EVERY, &mut say);
-        let jitter = raw.jitter.as_deref().map_or(Some(Duration::ZERO), duration);
-        if jitter.is_none() {
-            say(NO_DURATION.replace("{}", "jitter"));
-        }
-        let mode = raw.mode.as_deref().map_or(Some(FOLDER_MODE), mode);
-        if mode.is_none() {
-            say("mode is octal, as in \"0664\"".to_owned());
-        }
-        let way = match raw.kind.as_str() {
-            "folder" => {
-                let outbox = self.base.join(&raw.outbox);
-                let outbox_tmp = raw.outbox_tmp.as_ref().map(|path| self.base.join(path));
-                let outbox_tmp = outbox_tmp.unwrap_or_else(|| folder::Options::beside(&outbox));
-                if outbox_tmp.starts_with(&outbox) {
-                    say("outbox_tmp is in the outbox: the OFTP server may send from it".to_owned());
-                }
-                Some(Way::Folder(folder::Options {
-                    inbox: self.base.join(&raw.inbox),
-                    outbox,
-                    outbox_tmp,
-                    mode: mode.unwrap_or(FOLDER_MODE),
-                    group: raw.group.clone(),
-                    keep: raw.keep,
-                }))
-            }
-            other => {
-                say(format!("kind: there is no {other:?}; use \"folder\""));
-                None
-            }
-        };
+        let mut table = Table { raw: raw.get_ref(), base: self.base, problems: Vec::new() };
+        let settings = table.settings();
+        let problems = table.problems.iter().map(|text| format!("{place} {text}"));
         self.problems.extend(problems);
-        Some(TransportSettings { way: way?, keep: raw.keep, schedule: schedule?, jitter: jitter? })
+        settings
     }
 }
 
-const NO_DURATION: &str = "{} is a number with s, m, h or d, as in \"15m\"";
+impl Table<'_> {
+    fn say(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
 
-fn schedule(raw: &RawTransport, usual: Duration, say: &mut impl FnMut(String)) -> Option<Schedule> {
-    match (&raw.every, &raw.cron) {
-        (None, None) => Some(Schedule::Every(usual)),
-        (Some(_), Some(_)) => {
-            say("every and cron: one of the two".to_owned());
-            None
-        }
-        (Some(text), None) => {
-            let pause = duration(text).filter(|pause| !pause.is_zero());
-            if pause.is_none() {
-                say(NO_DURATION.replace("{}", "every"));
+    fn settings(&mut self) -> Option<TransportSettings> {
+        let raw = self.raw;
+        for (name, path) in [("inbox", &raw.inbox), ("outbox", &raw.outbox)] {
+            if path.is_empty() {
+                self.say(format!("{name} is empty"));
             }
-            pause.map(Schedule::Every)
         }
-        (None, Some(text)) => match text.parse() {
-            Ok(cron) => Some(Schedule::Cron(Box::new(cron))),
-            Err(error) => {
-                say(format!("cron: {text:?}: {error}; it looks like \"*/15 6-20 * * 1-5\""));
+        let (every, jitter, way) = match raw.kind.as_str() {
+            "folder" => (FOLDER_EVERY, Duration::ZERO, self.folder()),
+            "sftp" => (SFTP_EVERY, SFTP_JITTER, self.sftp()),
+            other => {
+                self.say(format!("kind: there is no {other:?}; use \"folder\" or \"sftp\""));
+                (FOLDER_EVERY, Duration::ZERO, None)
+            }
+        };
+        let schedule = self.schedule(every);
+        let jitter = match &raw.jitter {
+            Some(text) => self.duration("jitter", text),
+            None => Some(jitter),
+        };
+        Some(TransportSettings { way: way?, keep: raw.keep, schedule: schedule?, jitter: jitter? })
+    }
+
+    fn folder(&mut self) -> Option<Way> {
+        let raw = self.raw;
+        for key in sftp::keys(raw) {
+            self.say(format!("{key} is a key of kind = \"sftp\""));
+        }
+        let mode = self.mode().map(|mode| mode.unwrap_or(FOLDER_MODE));
+        let outbox = self.base.join(&raw.outbox);
+        let outbox_tmp = raw.outbox_tmp.as_ref().map(|path| self.base.join(path));
+        let outbox_tmp = outbox_tmp.unwrap_or_else(|| folder::Options::beside(&outbox));
+        if outbox_tmp.starts_with(&outbox) {
+            self.say("outbox_tmp is in the outbox: the OFTP server may send from it");
+        }
+        Some(Way::Folder(folder::Options {
+            inbox: self.base.join(&raw.inbox),
+            outbox,
+            outbox_tmp,
+            mode: mode?,
+            group: raw.group.clone(),
+            keep: raw.keep,
+        }))
+    }
+
+    /// The mode, where there is one.
+    fn mode(&mut self) -> Option<Option<u32>> {
+        let Some(text) = &self.raw.mode else { return Some(None) };
+        let mode = mode(text);
+        if mode.is_none() {
+            self.say(format!("mode is octal, as in \"0664\", not {text:?}"));
+        }
+        mode.map(Some)
+    }
+
+    fn duration(&mut self, key: &str, text: &str) -> Option<Duration> {
+        let duration = duration(text);
+        if duration.is_none() {
+            self.say(format!("{key} is a number with s, m, h or d, as in \"15m\", not {text:?}"));
+        }
+        duration
+    }
+
+    fn schedule(&mut self, usual: Duration) -> Option<Schedule> {
+        match (&self.raw.every, &self.raw.cron) {
+            (None, None) => Some(Schedule::Every(usual)),
+            (Some(_), Some(_)) => {
+                self.say("every and cron: one of the two");
                 None
             }
-        },
+            (Some(text), None) => {
+                let pause = self.duration("every", text)?;
+                if pause.is_zero() {
+                    self.say("every must be at least a second");
+                    return None;
+                }
+                Some(Schedule::Every(pause))
+            }
+            (None, Some(text)) => match text.parse() {
+                Ok(cron) => Some(Schedule::Cron(Box::new(cron))),
+                Err(error) => {
+                    self.say(format!(
+                        "cron: {text:?}: {error}; it looks like \"*/15 6-20 * * 1-5\""
+                    ));
+                    None
+                }
+            },
+        }
     }
 }
 

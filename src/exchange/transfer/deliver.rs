@@ -3,8 +3,13 @@
 use super::super::{Exchange, Partner, Tools};
 use crate::spool::Group;
 use crate::state::{Answer, AnswerState, PackageRow};
+use crate::transport::sftp::SFTP_TAKEN;
 use crate::transport::{self, Parcel, Transport};
-use crate::{Digest, Error, Result, stamp};
+use crate::{Code, DISK, Digest, Error, Result, stamp};
+
+/// What is wrong with one package is not wrong with the next.
+const OF_ONE_PACKAGE: [Code; 4] =
+    [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, SFTP_TAKEN, DISK];
 
 /// How many packages are to be delivered.
 pub(super) fn waiting(tools: &Tools<'_>, partner: &Partner) -> Result<usize> {
@@ -51,9 +56,9 @@ pub(super) fn deliver(tools: &Tools<'_>, partner: &Partner, tally: &mut Exchange
             }
             Err(error) => {
                 tally.fail(&error);
-                // Nothing more goes through a broken connection; one name in the way is its own
-                // trouble.
-                if error.code == transport::TRANSPORT || server.is_none() {
+                // One name in the way is its own trouble; nothing more goes through a broken
+                // connection.
+                if !OF_ONE_PACKAGE.contains(&error.code) {
                     break;
                 }
             }
