@@ -382,7 +382,7 @@ impl Reader<'_> {
             if name == "CONTENT" {
                 contents.push(element.at());
             }
-            let known = vocabulary::is_known(name);
+            let known = element.is_known();
             if !known && notes.has_room() {
                 let shown = super::events::one_line(name);
                 let text = format!("the element {shown} is not known and not used");
