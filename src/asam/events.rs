@@ -304,6 +304,7 @@ impl<V: Visitor> Document<'_, V> {
     }
 
     /// Too much in one issue costs that issue, not the document.
+    #[inline]
     fn measure(&mut self) {
         let Limits { elements, issue, .. } = *self.limits;
         if self.tree.len() > elements || self.tree.bytes() as u64 > issue {

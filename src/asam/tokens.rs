@@ -254,7 +254,7 @@ fn text_end(bytes: &[u8]) -> usize {
     memchr2(b'<', b'&', rest).map_or(bytes.len(), |found| end + found)
 }
 
-/// The blanks of XML (production 3).
+/// The blanks of XML (production 3). A no-break space means itself.
 pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }

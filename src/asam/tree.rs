@@ -162,9 +162,12 @@ impl<'t> Element<'t> {
         }
     }
 
-    /// Whether some version of the format has an element of this name in an ISSUE.
-    pub(super) fn is_known(self) -> bool {
-        matches!(self.node().what, What::Word(Word { known: true, .. }))
+    /// Its name, if some version of the format has it.
+    pub(super) fn word(self) -> Option<Word> {
+        match self.node().what {
+            What::Word(word) => Some(word),
+            What::Name(_) | What::Text(_) => None,
+        }
     }
 
     pub(super) fn children(self) -> impl Iterator<Item = Child<'t>> + use<'t> {

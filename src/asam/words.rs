@@ -7,6 +7,8 @@ pub(super) struct Word {
     pub(super) name: &'static str,
     /// An ISSUE may have it outside rich text; others are reported.
     pub(super) known: bool,
+    /// Anything may stand in it: rich text, special data.
+    pub(super) open: bool,
 }
 
 /// The elements of an ISSUE.
@@ -32,6 +34,9 @@ const KNOWN: &[&str] = &[
 
 /// Those of rich text and of the rest of the document, as far as they are frequent.
 const OTHERS: &[&str] = &["P", "UL", "OL", "LI", "B", "I", "BR", "COMPANY-DATA", "COMPANY-DATAS"];
+
+/// Those in which anything may stand.
+const OPEN: &[&str] = &["ISSUE-DESC", "ISSUE-SOLUTION-DESC", "ANNOTATION-TEXT", "SDGS"];
 
 /// What other versions call otherwise: their name, and that of the PFIFF profile.
 const ALIASES: &[(&str, &str)] = &[
@@ -64,12 +69,17 @@ static TABLE: [Option<Entry>; SLOTS] = {
     let mut table = [None; SLOTS];
     let mut at = 0;
     while at < KNOWN.len() {
-        put(&mut table, KNOWN[at], Word { name: KNOWN[at], known: true });
+        let (name, mut open, mut other) = (KNOWN[at], false, 0);
+        while other < OPEN.len() {
+            open |= same(name.as_bytes(), OPEN[other].as_bytes());
+            other += 1;
+        }
+        put(&mut table, name, Word { name, known: true, open });
         at += 1;
     }
     at = 0;
     while at < OTHERS.len() {
-        put(&mut table, OTHERS[at], Word { name: OTHERS[at], known: false });
+        put(&mut table, OTHERS[at], Word { name: OTHERS[at], known: false, open: false });
         at += 1;
     }
     at = 0;
@@ -77,7 +87,7 @@ static TABLE: [Option<Entry>; SLOTS] = {
         let (alias, name) = ALIASES[at];
         let word = match find(&table, name) {
             Some(word) => word,
-            None => Word { name, known: false },
+            None => Word { name, known: false, open: false },
         };
         put(&mut table, alias, word);
         at += 1;
@@ -143,15 +153,17 @@ mod tests {
     #[test]
     fn every_word_is_found_and_no_other() {
         for name in KNOWN {
-            assert_eq!(word(name), Some(Word { name, known: true }));
+            let open = OPEN.contains(name);
+            assert_eq!(word(name), Some(Word { name, known: true, open }));
         }
         for name in OTHERS {
-            assert_eq!(word(name), Some(Word { name, known: false }));
+            assert_eq!(word(name), Some(Word { name, known: false, open: false }));
         }
         for (alias, name) in ALIASES {
             let known = KNOWN.contains(name);
-            assert_eq!(word(alias), Some(Word { name, known }), "{alias}");
+            assert_eq!(word(alias), Some(Word { name, known, open: false }), "{alias}");
         }
+        assert!(OPEN.iter().all(|name| KNOWN.contains(name)));
         for name in ["", "X", "p", "ISSUEX", "ISSU", "ISSUE-DESD", "Ü", "KNOWN", "LEVEL"] {
             assert_eq!(word(name), None, "{name}");
         }
