@@ -69,7 +69,9 @@ impl Run<'_> {
                 Ok(done) => outcome = done,
                 Err(error) => isolate(error, &mut outcome)?,
             }
-            if !matches!(outcome.action, Action::Skipped | Action::Unchanged) {
+            // That it waits on is no news; what is owed or held of it is.
+            let waits = matches!(outcome.action, Action::Skipped | Action::Unchanged);
+            if !waits || outcome.is_trouble() || !outcome.remote_changes.is_empty() {
                 outcomes.push(outcome);
             }
         }

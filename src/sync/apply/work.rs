@@ -10,7 +10,7 @@ use super::super::plan::{
 };
 use super::doubt::Doubt;
 use super::names::{
-    KEY_FIELD, OUT, inputs_of, inward_mark, is_stale, local_change, marker, outward_mark, token,
+    KEY_FIELD, OUT, inputs_of, inward_mark, local_change, marker, outward_mark, token,
 };
 use super::{Context, Delivery, GonePolicy};
 use crate::issue::{Issue, Value};
@@ -93,7 +93,7 @@ impl<'a> Work<'a> {
         }
         self.link.state = LinkState::Active;
         self.find_lost()?;
-        let stale = is_stale(&self.link.base, delivery);
+        let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
         let known = self.link.key.is_some();
         let sides = Sides {
             base: known.then_some(&self.link.base),
@@ -125,8 +125,8 @@ impl<'a> Work<'a> {
             }
             Decision::Do(plan) => {
                 self.write(&plan)?;
-                self.remember(&plan, delivery, stale);
                 self.keep_conflicts(&plan)?;
+                self.remember(&plan, delivery, stale);
                 self.link.pending = None;
             }
         }
@@ -274,6 +274,12 @@ impl<'a> Work<'a> {
         for conflict in &plan.conflicts {
             let decided = conflict.decision.is_some();
             let word = if decided { "auto-resolved" } else { "open" };
+            // What the tracker refused is decided anew at each delivery, but is one conflict.
+            if self.link.base.behind.contains_key(&conflict.remote_field)
+                && state.knows_conflict(&partner, &remote, word, conflict)?
+            {
+                continue;
+            }
             let id = state.add_conflict(&partner, &remote, word, conflict, *now)?;
             if !decided {
                 self.note(id, conflict);
@@ -326,7 +332,7 @@ impl<'a> Work<'a> {
     pub(super) fn owe(&mut self) {
         let remote = Issue {
             id: self.link.remote.clone(),
-            fields: self.link.base.delivered.clone(),
+            fields: self.link.latest().clone(),
             ..Issue::default()
         };
         let sides = Sides {
