@@ -65,7 +65,7 @@ impl App {
         access: Access,
         actor: &str,
     ) -> Result<Self> {
-        let disk = Disk::new(steps());
+        let disk = Disk::new(steps()?);
         let lock = match access {
             Access::Writer => Some(Rc::new(lock(&disk, &settings.state, global.wait)?)),
             _ => None,
@@ -215,17 +215,22 @@ fn lock(disk: &Disk, state: &Path, wait: bool) -> Result<Lock> {
 }
 
 #[cfg(not(debug_assertions))]
-fn steps() -> Steps {
-    Steps::none()
+#[allow(clippy::unnecessary_wraps, reason = "a debug build may fail")]
+fn steps() -> Result<Steps> {
+    Ok(Steps::none())
 }
 
-/// Debug builds can die before the n-th durable step, for the kill tests.
+/// Debug builds can die before the n-th durable step, for the kill tests, and write down what
+/// each one does, for the power-loss model.
 #[cfg(debug_assertions)]
 #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
-fn steps() -> Steps {
+fn steps() -> Result<Steps> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
+        return Steps::recording(Path::new(&record));
+    }
     match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
-        (None, None) => Steps::none(),
-        (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+        (None, None) => Ok(Steps::none()),
+        (die_at, trace) => Ok(Steps::dying_at(die_at.unwrap_or(0), trace.is_some())),
     }
 }

@@ -144,14 +144,14 @@ pub(super) fn since(tracker: &Embedded, token: Option<&str>) -> Result<Feed> {
         None => Some(0),
         Some(place) => place?,
     };
-    let Some(from) = from else { return Ok(Feed { token: now, keys: None }) };
+    let Some(from) = from else { return Ok(Feed { token: now, ..Feed::default() }) };
     // NOT INDEXED: else the planner walks the whole index on key to group by it.
     let changed = "SELECT key FROM tracker_history NOT INDEXED
                    WHERE seq > ?1 GROUP BY key ORDER BY max(seq)";
     let keys = tracker.sql(sql.prepare_cached(changed).and_then(|mut query| {
         query.query_map([from], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
     }))?;
-    Ok(Feed { token: now, keys: Some(keys) })
+    Ok(Feed { token: now, keys: Some(keys), ..Feed::default() })
 }
 
 /// The sequence number of a token of ours; `None` where it is not of this history.
