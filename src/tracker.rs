@@ -9,6 +9,8 @@ pub mod embedded;
 pub mod http;
 pub mod jira;
 mod orders;
+pub mod planned;
+pub mod roundup;
 
 use std::collections::BTreeMap;
 

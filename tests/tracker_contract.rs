@@ -15,6 +15,7 @@ use engsync::tracker::double::Faulty;
 use engsync::tracker::embedded::{Embedded, Options, SCHEMA};
 use engsync::tracker::http::{Auth, Options as HttpOptions, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options as JiraOptions};
+use engsync::tracker::planned::Planned;
 use engsync::tracker::{Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_REFUSED, Tracker};
 use engsync::{Clock, Fault, Timestamp};
 
@@ -26,6 +27,8 @@ mod embedded;
 mod laws;
 #[path = "tracker_contract/model.rs"]
 mod model;
+#[path = "tracker_contract/planning.rs"]
+mod planning;
 #[path = "jira/stub.rs"]
 mod stub;
 
@@ -121,6 +124,12 @@ fn jira_cloud() -> Remote {
     jira(stub::Stub::cloud(), Api::Cloud, MarkIn::Property)
 }
 
+/// What a dry run plans with, over a tracker that is left alone.
+fn planned() -> Subject<Planned> {
+    let Subject { tracker, dir } = own_file();
+    Subject { tracker: Planned::new(Box::new(tracker), clock()), dir }
+}
+
 /// Runs each law against each adapter named.
 macro_rules! contract {
     ($($law:ident,)*) => {
@@ -130,6 +139,7 @@ macro_rules! contract {
         contract!(@ doubled, $($law,)*);
         contract!(@ jira_server, $($law,)*);
         contract!(@ jira_cloud, $($law,)*);
+        contract!(@ planned, $($law,)*);
     };
     (@ $subject:ident, $($law:ident,)*) => {
         mod $subject {
