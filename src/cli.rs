@@ -49,8 +49,6 @@ enum Exit {
     Done,
     /// Something needs a person.
     Trouble,
-    /// What was asked could not be found out; why was said.
-    Blind,
 }
 
 /// Runs the program.
@@ -61,7 +59,6 @@ pub fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Trouble) => ExitCode::from(1),
-        Ok(Exit::Blind) => ExitCode::from(2),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             show_error(&error, &cli.global);
@@ -113,9 +110,21 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             show_report(&report?, global)
         }
         Command::Watch => watch::run(global),
+        Command::Exchange { partners } => {
+            let app = App::open(global, access(global), "engsync")?;
+            let bars = progress::Bars::new(!global.quiet && !global.json);
+            let wall = SystemClock(None);
+            let mut tools = app.tools(global, &wall, &bars);
+            if !partners.is_empty() {
+                tools.due = exchange::Due::Only(partners.iter().cloned().collect());
+            }
+            let report = exchange::exchange(&tools);
+            after_pass(&app, global, report.is_ok());
+            show_report(&report?, global)
+        }
         Command::Pack(args) => pack::run(args, global),
         Command::Inspect { paths } => inspect::run(paths, global),
-        Command::Check => check::run(global),
+        Command::Check { write_probe } => check::run(global, *write_probe),
         Command::Status { check } => {
             let app = App::open(global, Access::Overlay, "engsync")?;
             let status = status::Status::read(&app, &SystemClock(None))?;

@@ -11,7 +11,7 @@ use engsync::Fault;
 use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
 use engsync::tracker::http::{self, Auth, Secret};
 use engsync::tracker::roundup::{Interface, Options, Roundup};
-use engsync::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Tracker};
+use engsync::tracker::{Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_REFUSED, Tracker};
 
 use renamed::Renamed;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::super::raw::RawTracker;
-use super::super::secret;
+use crate::cli::raw::RawTracker;
+use crate::cli::secret;
 use crate::exchange::{Login, Secret, TrackerSettings};
 use crate::tracker::{http, jira, roundup};
 
@@ -172,9 +172,8 @@ fn server(raw: &RawTracker, base: &Path, bad: &mut dyn FnMut(String)) -> http::O
 
 fn login(raw: &RawTracker, base: &Path, bad: &mut dyn FnMut(String)) -> Login {
     let mut one = |name: &str, env: &Option<String>, file: &Option<std::path::PathBuf>| {
-        let secret = secret::of(env.as_deref(), file.as_deref(), base);
-        secret.unwrap_or_else(|()| {
-            bad(format!("{name}_env and {name}_file: one of the two"));
+        secret::named(name, env.as_ref(), file.as_ref(), base).unwrap_or_else(|problem| {
+            bad(problem);
             None
         })
     };

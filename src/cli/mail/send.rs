@@ -11,7 +11,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{Message, SmtpTransport, Transport};
 
-use super::super::secret;
+use crate::cli::secret;
 use crate::exchange::{MailSettings, MailTls, MailWay};
 use crate::{CONFIG, Error, Result};
 
