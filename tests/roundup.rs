@@ -126,13 +126,16 @@ contract![
     overwrites_only_what_was_expected,
     coerces_shapes,
     says_when_an_issue_is_gone,
+    comments_once_per_token,
     attaches_what_was_prepared,
     refuses_content_that_did_not_come,
     marks_and_unmarks,
-    changes_nothing_when_nothing_changes,;
+    changes_nothing_when_nothing_changes,
+    carries_out_orders,
+    knows_what_became_of_a_create,;
     answers_in_the_order_asked,
     keeps_text_as_roundup_does,
-    comments_once_per_token,
+    comments_as_somebody_known,
     edits_and_deletes_comments,
     attaches_replaces_and_detaches,
     tells_what_changed,

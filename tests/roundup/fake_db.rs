@@ -94,7 +94,7 @@ impl Db {
             seen: Vec::new(),
         };
         for (class, names) in [
-            ("keyword", &["b", "a", "x", "y", "one"][..]),
+            ("keyword", &["a", "b", "x", "y", "one"][..]),
             ("priority", &["high", "low", "medium"]),
             ("status", &["unread", "chatting", "testing"]),
         ] {
