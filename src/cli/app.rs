@@ -133,6 +133,7 @@ impl App {
             options: Options {
                 dry_run: global.dry_run,
                 no_remote: global.no_remote,
+                spare_tracker: false,
                 patient: true,
             },
             stop: self.stop.clone(),

@@ -250,7 +250,8 @@ const CERTIFICATE: &str = "if the server's certificate is of your own authority,
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let what = failure.to_string();
-        match failure {
+        let wait = failure.retry_after();
+        let error = match failure {
             Failure::NotSent { hint, .. } => Self {
                 hint,
                 ..Self::wait(TRACKER_UNAVAILABLE, format!("the tracker cannot be reached: {what}"))
@@ -266,6 +267,10 @@ impl From<Failure> for Error {
             Failure::Refused(_) => {
                 Self::new(Fault::Item, TRACKER_REFUSED, format!("the tracker refuses it: {what}"))
             }
+        };
+        match wait {
+            Some(wait) => error.retry_after(wait),
+            None => error,
         }
     }
 }
