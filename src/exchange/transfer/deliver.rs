@@ -3,13 +3,11 @@
 use super::super::{Exchange, Partner, Tools};
 use crate::spool::Group;
 use crate::state::{Answer, AnswerState, PackageRow};
-use crate::transport::sftp::SFTP_TAKEN;
 use crate::transport::{self, Parcel, Transport};
 use crate::{Code, DISK, Digest, Error, Result, stamp};
 
 /// What is wrong with one package is not wrong with the next.
-const OF_ONE_PACKAGE: [Code; 4] =
-    [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, SFTP_TAKEN, DISK];
+const OF_ONE_PACKAGE: [Code; 3] = [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, DISK];
 
 /// How many packages are to be delivered.
 pub(super) fn waiting(tools: &Tools<'_>, partner: &Partner) -> Result<usize> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::super::{Exchange, Partner, Tools, TransportSettings, Way};
 use crate::engdat::PartName;
 use crate::state::{Arrival, PackageRow};
-use crate::transport::sftp::SFTP_CHANGED;
 use crate::transport::{CHANGED, Fetched, Listed, Removal, Transport};
 use crate::{Error, NOT_FOUND, Result, Timestamp, stamp};
 
@@ -197,7 +196,7 @@ impl Fetching<'_> {
             tools.progress.step();
             match fetched {
                 Ok(fetched) => batch.push((file.clone(), fetched)),
-                Err(error) if [CHANGED, SFTP_CHANGED, NOT_FOUND].contains(&error.code) => {
+                Err(error) if [CHANGED, NOT_FOUND].contains(&error.code) => {
                     tracing::debug!("{}", error.line());
                 }
                 Err(error) => tally.fail(&error),
