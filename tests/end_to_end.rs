@@ -330,3 +330,62 @@ fn a_server_with_another_host_key_or_without_the_secret_is_never_talked_to() {
     assert!(error.contains("NOT_SET is not set"), "{error}");
     assert_eq!(server.state().logins, 0);
 }
+
+/// A transfer that takes long neither makes systemd think the service hangs, nor keeps it from
+/// ending when it is told to.
+#[test]
+fn a_slow_transfer_keeps_the_watchdog_quiet_and_ends_when_it_must() {
+    let server = Server::start(&["host_ed25519"]);
+    let world = World::beside(
+        &server,
+        "settle_seconds = 0\nscan_seconds = 3600",
+        "every = \"1h\"\njitter = \"0s\"",
+    );
+    world.partner_sends(FIRST, &[defect("4711")]);
+    server.misbehave(server::Kind::Read, 0, Deed::Delay(std::time::Duration::from_secs(30)));
+    let socket = world.site.path("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+    let mut service = std::process::Command::new(assert_cmd::cargo::cargo_bin("engsync"))
+        .current_dir(world.site.dir.path())
+        .env_clear()
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "1000000")
+        .args(["watch", "-q"])
+        .spawn()
+        .unwrap();
+    let mut beats = 0;
+    let mut listen = |seconds: u64| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+        let mut message = [0; 512];
+        while std::time::Instant::now() < until {
+            if let Ok(size) = systemd.recv(&mut message) {
+                beats += usize::from(message[..size].starts_with(b"WATCHDOG=1"));
+            }
+        }
+        beats
+    };
+    let begun = std::time::Instant::now();
+    while server.count(server::Kind::Read) == 0 {
+        assert!(begun.elapsed().as_secs() < 20, "nothing is read");
+        listen(0);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let before = listen(0);
+    assert!(listen(2) >= before + 4, "it says that it lives every quarter of a second");
+    let told = std::process::Command::new("kill").arg(service.id().to_string()).status();
+    assert!(told.unwrap().success());
+    let begun = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = service.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed().as_secs() < 10, "the service does not end within 10 s");
+        listen(0);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0));
+    server.behave();
+    assert_eq!(world.counts("run"), (json!(2), json!(1)));
+    assert_eq!(world.names("in"), Vec::<String>::new());
+}
