@@ -67,16 +67,18 @@ impl Sftp {
     }
 
     /// Tells the log once what has to be done without.
-    fn tell(&mut self) -> Result<()> {
-        if !self.told {
-            let place = self.link.options.place();
-            let missing = missing(self.link.client()?);
+    fn tell(&mut self) {
+        if self.told {
+            return;
+        }
+        if let Some(client) = self.link.connected() {
+            let missing = missing(client).join(", ");
             if !missing.is_empty() {
-                tracing::info!(server = place, missing = missing.join(", "), "SFTP server");
+                let server = self.link.options.place();
+                tracing::info!(server, missing, "the SFTP server does without some extensions");
             }
             self.told = true;
         }
-        Ok(())
     }
 }
 
@@ -123,7 +125,7 @@ impl Transport for Sftp {
         self.link.begin();
         let inbox = self.link.options.inbox.clone();
         let files = self.link.run(&format!("list {inbox}"), |client| listed(client, &inbox))?;
-        self.tell()?;
+        self.tell();
         self.listing = Some(files.clone());
         Ok(files)
     }
@@ -171,7 +173,8 @@ impl Transport for Sftp {
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()> {
         self.link.begin();
         deliver::deliver(&mut self.link, &self.disk, &[parts])?.pop().unwrap_or(Ok(()))?;
-        self.tell()
+        self.tell();
+        Ok(())
     }
 
     fn check(&mut self, write: bool) -> Vec<Probe> {
