@@ -15,6 +15,8 @@ use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
 use crate::{Digest, Error, Fault, Hasher, Result};
 
+#[cfg(debug_assertions)]
+mod record;
 mod steps;
 
 pub use steps::Steps;
@@ -67,7 +69,7 @@ impl Disk {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.make_dirs(parent)?;
         }
-        self.steps.step("mkdir");
+        self.steps.step_on("mkdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -85,7 +87,7 @@ impl Disk {
         loop {
             let number = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
-            self.steps.step("create");
+            self.steps.step_on("create", &[&path]);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => return Ok(Temporary { disk: self, path, file: Some(file) }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -192,7 +194,7 @@ impl Disk {
     /// # Errors
     /// With both paths; [`io::ErrorKind::AlreadyExists`] as the cause when the target was there.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.steps.step("rename");
+        self.steps.step_on("rename", &[from, to]);
         rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(|errno| {
             let verb = format!("rename {} to", from.display());
             Error::io(&verb, to, errno.into())
@@ -223,7 +225,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn remove(&self, path: &Path) -> Result<()> {
-        self.steps.step("remove");
+        self.steps.step_on("remove", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -247,7 +249,7 @@ impl Disk {
             let entry = entry.map_err(|error| Error::io("list", path, error))?;
             self.remove(&entry.path())?;
         }
-        self.steps.step("rmdir");
+        self.steps.step_on("rmdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         fs::remove_dir(path).map_err(|error| Error::io("remove", path, error))?;
         self.sync_parent(path)
@@ -258,7 +260,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn touch(&self, path: &Path) -> Result<()> {
-        self.steps.step("touch");
+        self.steps.step_on("touch", &[path]);
         let now = rustix::fs::Timestamps {
             last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
             last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
@@ -326,7 +328,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn sync_dir(&self, dir: &Path) -> Result<()> {
-        self.steps.step("fsync directory");
+        self.steps.step_on("fsync directory", &[dir]);
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("fsync", dir, e))
     }
 
@@ -410,13 +412,15 @@ impl Temporary<'_> {
         let done = file
             .set_permissions(fs::Permissions::from_mode(mode))
             .and_then(|()| {
-                self.disk.steps.step("fsync");
+                self.disk.steps.step_on("fsync", &[&self.path]);
                 file.sync_all()
             })
             .map_err(|error| io("write", error))
             .and_then(|()| {
                 drop(file);
-                self.disk.steps.step("publish");
+                let replaces = !flags.contains(RenameFlags::NOREPLACE);
+                let what = if replaces { "replace" } else { "publish" };
+                self.disk.steps.step_on(what, &[&self.path, path]);
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
@@ -429,6 +433,7 @@ impl Temporary<'_> {
     }
 
     fn discard(&self) {
+        self.disk.steps.step_on("discard", &[&self.path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         let _ = fs::remove_file(&self.path);
     }

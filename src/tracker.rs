@@ -6,7 +6,11 @@
 #[doc(hidden)]
 pub mod double;
 pub mod embedded;
+pub mod http;
+pub mod jira;
 mod orders;
+pub mod planned;
+pub mod roundup;
 
 use std::collections::BTreeMap;
 

@@ -100,7 +100,7 @@ fn in_order(trace: &[String]) {
     let at = |index: usize| trace.get(index).map_or("the end", String::as_str);
     for (index, what) in trace.iter().enumerate() {
         match what.as_str() {
-            "publish" => {
+            "publish" | "replace" => {
                 assert_eq!(at(index - 1), "fsync", "step {index}: content before its name");
                 assert_eq!(at(index + 1), "fsync directory", "step {index}");
             }

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Global;
-use super::config;
+use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
+use crate::exchange::{
+    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::transport::folder::Folder;
+use crate::transport::sftp::{self, Secret};
+use crate::transport::{Sftp, Transport};
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -65,7 +70,7 @@ impl App {
         access: Access,
         actor: &str,
     ) -> Result<Self> {
-        let disk = Disk::new(steps());
+        let disk = Disk::new(steps()?);
         let lock = match access {
             Access::Writer => Some(Rc::new(lock(&disk, &settings.state, global.wait)?)),
             _ => None,
@@ -125,9 +130,42 @@ impl App {
             clock: &self.clock,
             wall,
             progress,
-            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            options: Options {
+                dry_run: global.dry_run,
+                no_remote: global.no_remote,
+                spare_tracker: false,
+                patient: true,
+            },
             stop: self.stop.clone(),
+            transports: self,
+            due: Due::All,
         }
+    }
+}
+
+impl Transports for App {
+    fn open(&self, partner: &Partner) -> Result<Box<dyn Transport>> {
+        let Some(transport) = &partner.transport else {
+            let what = format!("partner {} has no transport", partner.key);
+            return Err(Error::setup(crate::CONFIG, what));
+        };
+        match &transport.way {
+            Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+            Way::Sftp(sftp) => {
+                let read = |secret: &Option<_>| {
+                    let text = secret.as_ref().map(secret::read).transpose();
+                    text.map(|text| text.map(Secret::new))
+                };
+                let passphrase = read(&sftp.passphrase)?;
+                let password = read(&sftp.password)?;
+                let options = sftp::Options { passphrase, password, ..sftp.options.clone() };
+                Ok(Box::new(Sftp::new(options, self.disk.clone())))
+            }
+        }
+    }
+
+    fn sleep(&self, pause: std::time::Duration) {
+        std::thread::sleep(pause);
     }
 }
 
@@ -215,17 +253,22 @@ fn lock(disk: &Disk, state: &Path, wait: bool) -> Result<Lock> {
 }
 
 #[cfg(not(debug_assertions))]
-fn steps() -> Steps {
-    Steps::none()
+#[allow(clippy::unnecessary_wraps, reason = "a debug build may fail")]
+fn steps() -> Result<Steps> {
+    Ok(Steps::none())
 }
 
-/// Debug builds can die before the n-th durable step, for the kill tests.
+/// Debug builds can die before the n-th durable step, for the kill tests, and write down what
+/// each one does, for the power-loss model.
 #[cfg(debug_assertions)]
 #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
-fn steps() -> Steps {
+fn steps() -> Result<Steps> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
+        return Steps::recording(Path::new(&record));
+    }
     match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
-        (None, None) => Steps::none(),
-        (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+        (None, None) => Ok(Steps::none()),
+        (die_at, trace) => Ok(Steps::dying_at(die_at.unwrap_or(0), trace.is_some())),
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn fetch(
             })
             .collect();
         drop(events);
-        let outcome = (|| {
+        let outcome: Result<()> = (|| {
             for event in news {
                 desk.take(event, link, done)?;
             }
