@@ -282,8 +282,19 @@ fn many_files(place: &Place) {
     let parts = package(dir.path(), NAME, &[4096; 300]);
     sftp.deliver(&parts).unwrap();
     assert!(parts.iter().all(|part| Digest::of(&place.out(&part.name)) == part.digest));
+    // They go together, but for the one that is another by now.
+    place.put("n007", b"other");
+    let mut removed = 0;
+    sftp.remove_all(&listed, &mut |file, outcome| {
+        let wanted = if file.name == "n007" { Removal::Changed } else { Removal::Removed };
+        assert_eq!(outcome.unwrap(), wanted, "{}", file.name);
+        removed += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((removed, place.names("in")), (300, vec!["n007".to_owned()]));
     // A listing of ten thousand.
-    for number in 0..9_700 {
+    for number in 0..9_999 {
         place.put(&format!("more{number:05}"), b"");
     }
     assert_eq!(sftp.list().unwrap().len(), 10_000);
