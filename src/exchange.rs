@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod away;
 mod feed;
 mod intake;
 mod issues;
@@ -29,7 +30,7 @@ use std::cell::RefCell;
 use feed::Feed;
 
 use crate::disk::Disk;
-use crate::spool::Spool;
+use crate::spool::{Reason, Spool};
 use crate::state::State;
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
@@ -85,6 +86,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Nothing is frozen, published or delivered; what is owed stays owed.
     pub no_remote: bool,
+    /// The tracker is not asked: it was not there a moment ago.
+    pub spare_tracker: bool,
 }
 
 /// A run under way.
@@ -93,6 +96,8 @@ struct Run<'a> {
     schema: Schema,
     report: Report,
     feed: RefCell<Feed>,
+    /// Why the tracker is not asked any more.
+    away: Option<Reason>,
 }
 
 /// One pass: takes in every complete package, looks for local changes, publishes answers.
@@ -120,7 +125,9 @@ impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
-        Ok(Self { tools, schema: tools.tracker.schema()?, report, feed })
+        let mut run = Self { tools, schema: Schema::default(), report, feed, away: None };
+        run.meet_tracker()?;
+        Ok(run)
     }
 
     /// Finishes what an interrupted run left.

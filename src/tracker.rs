@@ -7,7 +7,10 @@
 pub mod double;
 pub mod embedded;
 pub mod http;
+pub mod jira;
 mod orders;
+pub mod planned;
+pub mod roundup;
 
 use std::collections::BTreeMap;
 

@@ -125,7 +125,11 @@ impl App {
             clock: &self.clock,
             wall,
             progress,
-            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            options: Options {
+                dry_run: global.dry_run,
+                no_remote: global.no_remote,
+                spare_tracker: false,
+            },
             stop: self.stop.clone(),
         }
     }

@@ -15,6 +15,9 @@ pub struct Report {
     pub sent: Vec<Sent>,
     /// The exchanges with OFTP or SFTP servers.
     pub exchanges: Vec<Exchange>,
+    /// The tracker could not be used: the service gives it time.
+    #[serde(skip)]
+    pub tracker_away: bool,
 }
 
 /// What became of a package.

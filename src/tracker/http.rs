@@ -290,10 +290,17 @@ impl Http {
         let tls = tls::config(options)?;
         let proxy = match &options.proxy {
             None => None,
-            Some(proxy) => Some(ureq::Proxy::new(proxy).map_err(|_| {
-                Error::setup(CONFIG, "the address of the proxy cannot be used")
-                    .hint("write it as \"http://proxy.example:3128\"")
-            })?),
+            Some(proxy) => {
+                let bad = || {
+                    Error::setup(CONFIG, "the address of the proxy cannot be used")
+                        .hint("write it as \"http://proxy.example:3128\", without a password")
+                };
+                let parsed = ureq::Proxy::new(proxy).map_err(|_| bad())?;
+                if proxy.contains('@') {
+                    return Err(bad());
+                }
+                Some(parsed)
+            }
         };
         let times = options.timeouts;
         let agent = |body: Option<Duration>| {
@@ -445,8 +452,7 @@ impl Http {
         for _ in 0..5 {
             let what = format!("GET {}", url.split('?').next().unwrap_or_default());
             let own = self.base.is_origin_of(&url);
-            let head =
-                self.head(&Method::GET, &url, &[], own, &what).map_err(Failure::into_io)?;
+            let head = self.head(&Method::GET, &url, &[], own, &what).map_err(Failure::into_io)?;
             let request = head.body(()).map_err(io::Error::other)?;
             let answer = self
                 .streaming

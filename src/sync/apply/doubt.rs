@@ -2,28 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::inward::MADE;
 use super::super::plan::{Change, FilePlan, InPlan};
 use super::names::local_change;
 use crate::issue::{Issue, Value};
-use crate::state::{Base, Incoming};
+use crate::state::{Base, Incoming, Intent};
 use crate::tracker::Changes;
 
 /// Everything that is about to be written to an issue.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Doubt {
-    /// The issue is being made.
-    pub create: bool,
+    /// The issue is being made; with what the tracker needs to look for it.
+    pub create: Option<String>,
     /// The fields.
-    changes: Vec<Change>,
+    pub changes: Vec<Change>,
     /// The comments: under what they are remembered, and the text.
-    comments: Vec<(String, String)>,
+    pub comments: Vec<(String, String)>,
     /// The files: the partner's name, and what it is to be here.
-    files: Vec<(String, Incoming)>,
+    pub files: Vec<(String, Incoming)>,
 }
 
 impl Doubt {
-    pub(super) fn of(plan: &InPlan, wanted: &Changes) -> Self {
+    /// `create` is what the tracker said before creates, where this is one.
+    pub(super) fn of(plan: &InPlan, wanted: &Changes, create: Option<String>) -> Self {
         let changes = plan.changes.iter().filter(|change| wanted.contains_key(&change.field));
         let comment =
             |(key, comment): &(String, crate::issue::Comment)| (key.clone(), comment.text.clone());
@@ -31,18 +33,20 @@ impl Doubt {
             let sha256 = plan.file.known_digest()?.to_string();
             Some((plan.remote_name.clone(), Incoming { name: plan.file.name.clone(), sha256 }))
         };
+        // A comment that a rule makes is found again by its token.
+        let theirs = plan.comments.iter().filter(|(key, _)| !key.starts_with(MADE));
         let new = plan.files.iter().filter(|plan| !plan.adopt);
         Self {
-            create: plan.create,
+            create,
             changes: changes.cloned().collect(),
-            comments: plan.comments.iter().map(comment).collect(),
+            comments: theirs.map(comment).collect(),
             files: new.filter_map(file).collect(),
         }
     }
 
-    /// Nothing is about to be written.
-    pub(super) fn is_empty(&self) -> bool {
-        !self.create && self.changes.is_empty() && self.comments.is_empty() && self.files.is_empty()
+    /// As it was written down; of one that cannot be read nothing is known.
+    pub(super) fn read(intent: &Intent) -> Self {
+        serde_json::from_str(&intent.payload).unwrap_or_default()
     }
 
     /// What of it happened, as far as `local` shows: of fields, that the value before is no longer

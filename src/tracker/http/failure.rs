@@ -87,7 +87,11 @@ impl fmt::Display for Failure {
                 if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
             }
             Self::Busy { what, retry_after } => {
-                write!(f, "{what}: too many calls, to be tried again in {} s", retry_after.as_secs())
+                write!(
+                    f,
+                    "{what}: too many calls, to be tried again in {} s",
+                    retry_after.as_secs()
+                )
             }
             Self::InDoubt { what, .. } => write!(f, "{what}; it may have been done"),
         }
@@ -130,7 +134,8 @@ impl Failure {
         let refusal = Refusal { what: what.to_owned(), status, body };
         match status {
             401 | 403 => {
-                let captcha = text("x-seraph-loginreason").is_some_and(|why| why.contains("DENIED"));
+                let captcha =
+                    text("x-seraph-loginreason").is_some_and(|why| why.contains("DENIED"));
                 let hint = if captcha {
                     "the server wants a CAPTCHA: log in once with a browser under this account"
                 } else if status == 401 {
@@ -245,7 +250,8 @@ const CERTIFICATE: &str = "if the server's certificate is of your own authority,
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let what = failure.to_string();
-        match failure {
+        let wait = failure.retry_after();
+        let error = match failure {
             Failure::NotSent { hint, .. } => Self {
                 hint,
                 ..Self::wait(TRACKER_UNAVAILABLE, format!("the tracker cannot be reached: {what}"))
@@ -258,11 +264,13 @@ impl From<Failure> for Error {
             Failure::InDoubt { .. } => {
                 Self::wait(TRACKER_UNAVAILABLE, format!("the tracker did not answer: {what}"))
             }
-            Failure::Refused(_) => Self::new(
-                Fault::Item,
-                TRACKER_REFUSED,
-                format!("the tracker refuses it: {what}"),
-            ),
+            Failure::Refused(_) => {
+                Self::new(Fault::Item, TRACKER_REFUSED, format!("the tracker refuses it: {what}"))
+            }
+        };
+        match wait {
+            Some(wait) => error.retry_after(wait),
+            None => error,
         }
     }
 }

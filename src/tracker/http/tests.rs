@@ -36,7 +36,9 @@ fn read(stream: &mut TcpStream) -> String {
 
 fn reply(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 fn client(url: &str) -> (Http, Arc<Mutex<Vec<Duration>>>) {
@@ -204,7 +206,12 @@ fn a_file_is_sent_as_a_form() {
 #[test]
 fn addresses_and_secrets() {
     for bad in [
-        "", "jira.example", "ftp://x", "https://", "https://u:geheim@x", "https://x?y=1",
+        "",
+        "jira.example",
+        "ftp://x",
+        "https://",
+        "https://u:geheim@x",
+        "https://x?y=1",
         "https://x#y",
     ] {
         let error = Http::new(&Options { url: bad.into(), ..Options::default() }).unwrap_err();
