@@ -12,18 +12,22 @@ mod pack;
 mod package;
 mod pending;
 mod report;
+mod schedule;
 mod settings;
 mod stop;
+mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
-    TrackerSettings,
+    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;
+pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
 
@@ -31,7 +35,7 @@ use feed::Feed;
 
 use crate::disk::Disk;
 use crate::spool::{Reason, Spool};
-use crate::state::State;
+use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
 use crate::{Clock, Result, codes};
@@ -77,6 +81,10 @@ pub struct Tools<'a> {
     pub options: Options,
     /// Asks the run to end early.
     pub stop: Stop,
+    /// The ways to the partners' servers.
+    pub transports: &'a dyn Transports,
+    /// With whom files are exchanged.
+    pub due: Due,
 }
 
 /// What a run leaves undone.
@@ -88,6 +96,8 @@ pub struct Options {
     pub no_remote: bool,
     /// The tracker is not asked: it was not there a moment ago.
     pub spare_tracker: bool,
+    /// It waits until new files in an inbox have settled.
+    pub patient: bool,
 }
 
 /// A run under way.
@@ -100,7 +110,8 @@ struct Run<'a> {
     away: Option<Reason>,
 }
 
-/// One pass: takes in every complete package, looks for local changes, publishes answers.
+/// One pass: fetches, takes in every complete package, looks for local changes, publishes answers,
+/// delivers.
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
@@ -109,6 +120,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
     run.note_rules()?;
+    transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
@@ -117,6 +129,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     }
     run.sweep(None)?;
     run.answer_all()?;
+    transfer::deliver_all(tools, &mut run.report)?;
     run.expire()?;
     Ok(run.report)
 }
@@ -181,10 +194,21 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
-        for name in self.tools.state.answers_before(limit)? {
-            self.tools.state.remove_answer(&name)?;
-            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&name))?;
+        for answer in self.tools.state.answers_before(limit)? {
+            if self.is_to_deliver(&answer) {
+                continue;
+            }
+            self.tools.state.remove_answer(&answer.name)?;
+            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&answer.name))?;
         }
         Ok(())
+    }
+
+    /// Whether a transport has yet to deliver it.
+    fn is_to_deliver(&self, answer: &Answer) -> bool {
+        let partner = self.tools.settings.partner(&answer.partner);
+        answer.target.is_none()
+            && answer.state == AnswerState::Published
+            && partner.is_some_and(|partner| partner.transport.is_some())
     }
 }

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Global;
-use super::config;
+use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
+use crate::exchange::{
+    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::transport::folder::Folder;
+use crate::transport::sftp::{self, Secret};
+use crate::transport::{Sftp, Transport};
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -129,9 +134,38 @@ impl App {
                 dry_run: global.dry_run,
                 no_remote: global.no_remote,
                 spare_tracker: false,
+                patient: true,
             },
             stop: self.stop.clone(),
+            transports: self,
+            due: Due::All,
         }
+    }
+}
+
+impl Transports for App {
+    fn open(&self, partner: &Partner) -> Result<Box<dyn Transport>> {
+        let Some(transport) = &partner.transport else {
+            let what = format!("partner {} has no transport", partner.key);
+            return Err(Error::setup(crate::CONFIG, what));
+        };
+        match &transport.way {
+            Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+            Way::Sftp(sftp) => {
+                let read = |secret: &Option<_>| {
+                    let text = secret.as_ref().map(secret::read).transpose();
+                    text.map(|text| text.map(Secret::new))
+                };
+                let passphrase = read(&sftp.passphrase)?;
+                let password = read(&sftp.password)?;
+                let options = sftp::Options { passphrase, password, ..sftp.options.clone() };
+                Ok(Box::new(Sftp::new(options, self.disk.clone())))
+            }
+        }
+    }
+
+    fn sleep(&self, pause: std::time::Duration) {
+        std::thread::sleep(pause);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
 mod notes;
+mod timetable;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,10 +13,11 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
 use notes::Heart;
+use timetable::Timetable;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
@@ -42,6 +44,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
     app.spool.create()?;
     let (wake, woken) = channel();
     listen(app.stop.clone(), wake.clone())?;
+    let timetable = Timetable::read(&app);
     let mut service = Service {
         global,
         config,
@@ -50,6 +53,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         woken,
         watcher: None,
         heart: Heart::new(),
+        timetable,
         failures: 0,
     };
     service.arm();
@@ -70,6 +74,8 @@ struct Service<'a> {
     woken: Receiver<Wake>,
     watcher: Option<Watcher>,
     heart: Heart,
+    /// When files are exchanged with whom.
+    timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
 }
@@ -91,12 +97,17 @@ impl Service<'_> {
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
-        let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
+        let mut tools = self.app.tools(self.global, &wall, &self.heart);
+        // It comes back for files that have yet to settle.
+        tools.options.patient = false;
+        tools.due = Due::Only(self.timetable.due(&self.app.settings, self.app.clock.now()));
+        let report = exchange::run(&tools);
         let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
         after_pass(&self.app, self.global, report.is_ok() || stopped);
         match report {
             Ok(report) => {
                 self.failures = 0;
+                self.timetable.ended(&self.app, &report);
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -137,6 +148,8 @@ impl Service<'_> {
             }
         };
         // A due time in the past was dealt with by the pass, as far as it can be.
+        let exchange = self.timetable.pause(now);
+        let due = due.into_iter().chain(exchange).min();
         let due = due.map(|due| due.max(Duration::from_millis(200)));
         due.unwrap_or(spool.scan).min(spool.scan)
     }
@@ -178,6 +191,7 @@ impl Service<'_> {
         match load(&self.config, &self.app, self.global) {
             Ok(app) => {
                 self.app = app;
+                self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
                 self.watcher = None;
                 self.arm();

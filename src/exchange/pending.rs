@@ -50,9 +50,8 @@ impl Run<'_> {
             let done = self.take_pending_of(partner, &links, &mut issues);
             // That it waits on is no news; what is owed or held of it is.
             issues.retain(|issue| {
-                !matches!(issue.action, Action::Skipped | Action::Unchanged)
-                    || issue.is_trouble()
-                    || !issue.remote_changes.is_empty()
+                let waits = matches!(issue.action, Action::Skipped | Action::Unchanged);
+                !waits || issue.is_trouble() || !issue.remote_changes.is_empty()
             });
             if !issues.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);

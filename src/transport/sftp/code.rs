@@ -9,7 +9,5 @@ codes! {
     SFTP_KEY_FILE = "sftp-key-file": "the private key or the known_hosts file for an SFTP server cannot be used";
     SFTP_LOST = "sftp-lost": "the connection to the SFTP server broke, or it did not answer in time";
     SFTP_REFUSED = "sftp-refused": "the SFTP server refused a request";
-    SFTP_CHANGED = "sftp-changed": "a file on the SFTP server is not, or no longer, what was listed";
     SFTP_DAMAGED = "sftp-damaged": "what arrived on the SFTP server is not what was sent";
-    SFTP_TAKEN = "sftp-taken": "a file of the name to be delivered is there with other content";
 }

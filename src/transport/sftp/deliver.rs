@@ -2,7 +2,7 @@
 //! descriptions last.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::client::{Answer, Client, done};
 use super::link::{Link, connect};
@@ -53,10 +53,11 @@ pub(super) fn deliver(
         }
     }
     look(link, disk, &mut parts, &mut fates)?;
+    let mut broke = false;
     for last in [false, true] {
         for round in 1..=UPLOADS {
             // The descriptions are uploaded with the others; only their names wait.
-            upload(link, disk, &mut parts, &mut fates)?;
+            broke |= upload(link, disk, &mut parts, &mut fates)?;
             let ready = |part: &Part<'_>| part.last == last && !part.done;
             let mut moves: Vec<Move> = parts
                 .iter()
@@ -90,7 +91,7 @@ pub(super) fn deliver(
             }
         }
     }
-    clean(link, disk, &parts);
+    clean(link, disk, &parts, broke);
     Ok(fates)
 }
 
@@ -174,13 +175,13 @@ fn leftovers(client: &mut Client, disk: &Disk, staging: &str, parts: &[Part<'_>]
     Ok(())
 }
 
-/// Uploads the parts that are neither there nor under a temporary name.
+/// Uploads the parts that are neither there nor under a temporary name; whether a connection broke.
 fn upload(
     link: &mut Link,
     disk: &Disk,
     parts: &mut [Part<'_>],
     fates: &mut [Result<()>],
-) -> Result<()> {
+) -> Result<bool> {
     let place = link.options.place();
     let staging = join(&link.options.outbox_tmp, "");
     let mut bytes = 0;
@@ -195,14 +196,18 @@ fn upload(
         jobs.push(Job { index, source, digest, stem });
     }
     if jobs.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let bytes = usize::try_from(bytes / BYTES_EACH).unwrap_or(usize::MAX);
     let worth = (jobs.len() / FILES_EACH).max(bytes).max(1);
     let sessions = worth.min(link.options.sessions.max(1)).min(jobs.len());
     let until = link.until();
     let mut first = link.take();
-    let bench = Bench { queue: Mutex::new(jobs.into()), done: Mutex::default() };
+    let bench = Bench {
+        queue: Mutex::new(jobs.into()),
+        done: Mutex::default(),
+        broke: AtomicBool::new(false),
+    };
     let options = link.options.clone();
     let shape = Shape { mode: options.mode, group: options.group };
     let counter = AtomicU64::new(link.numbers());
@@ -251,19 +256,20 @@ fn upload(
         );
         fates[parts[index].group] = Err(error);
     }
-    Ok(())
+    Ok(bench.broke.into_inner())
 }
 
 /// Removes what was uploaded in vain; what cannot be removed is by the next delivery.
-fn clean(link: &mut Link, disk: &Disk, parts: &[Part<'_>]) {
+fn clean(link: &mut Link, disk: &Disk, parts: &[Part<'_>], broke: bool) {
     let left: Vec<&str> = parts
         .iter()
         .filter(|part| !part.done)
         .filter_map(|part| part.temporary.as_deref())
         .collect();
-    if left.is_empty() {
+    if left.is_empty() && !broke {
         return;
     }
+    let staging = link.options.outbox_tmp.clone();
     let removed = link.run("clean up", |client| {
         for path in &left {
             disk.steps().step("sftp remove");
@@ -272,7 +278,7 @@ fn clean(link: &mut Link, disk: &Disk, parts: &[Part<'_>]) {
                 _ => {}
             }
         }
-        Ok(())
+        if broke { leftovers(client, disk, &staging, parts) } else { Ok(()) }
     });
     if let Err(error) = removed {
         tracing::debug!(error = error.line(), "temporary files are left in outbox_tmp");

@@ -10,10 +10,10 @@ use super::landing::{self, Landed, Landing};
 use super::link::{Link, connect};
 use super::options::join;
 use super::receiver::{After, Event, Job, Queue, Receiver, Trouble};
-use super::{SFTP_CHANGED, SFTP_REFUSED, is_component, listed};
+use super::{SFTP_REFUSED, is_component, listed};
 use crate::disk::Disk;
-use crate::transport::{Fetched, Listed};
-use crate::{Digest, Error, Result};
+use crate::transport::{CHANGED, Fetched, Listed};
+use crate::{Digest, Error, NOT_FOUND, Result};
 
 /// Another connection is worth its while from so many files, or bytes, each.
 const FILES_EACH: usize = 64;
@@ -187,7 +187,7 @@ impl<'a> Desk<'a> {
                     Err(Trouble::Fail(fail)) => {
                         let name = &self.files[index].name;
                         let error = if fail.is_absent() {
-                            self.changed(index, "it is gone")
+                            Error::wait(NOT_FOUND, format!("{}: {name} is gone", self.place))
                         } else {
                             fail.error(&self.place, &format!("fetch {name}"))
                         };
@@ -200,7 +200,7 @@ impl<'a> Desk<'a> {
 
     fn changed(&self, index: usize, why: &str) -> Error {
         let what = format!("{}: {} has changed: {why}", self.place, self.files[index].name);
-        Error::wait(SFTP_CHANGED, what).hint("it is fetched when it has settled")
+        Error::wait(CHANGED, what).hint("it is fetched when it has settled")
     }
 
     fn arrived(

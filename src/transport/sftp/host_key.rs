@@ -102,16 +102,19 @@ impl Known {
             .map(|list| list.map(str::to_owned))
             .to_vec(),
             Self::Keys { good, .. } => {
-                let known: Vec<&str> = good
-                    .iter()
-                    .flat_map(|key| match kind(key) {
-                        "ssh-rsa" => vec!["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
-                        other => vec![other],
-                    })
-                    .collect();
-                let list = (!known.is_empty()).then(|| known.join(","));
-                // What is known first; else whatever it has, so that the refusal can show it.
-                if list.is_some() { vec![list, None] } else { vec![None] }
+                let mut lists: Vec<Option<String>> = Vec::new();
+                for key in good {
+                    let list = Some(match kind(key) {
+                        "ssh-rsa" => "rsa-sha2-512,rsa-sha2-256,ssh-rsa".to_owned(),
+                        other => other.to_owned(),
+                    });
+                    if !lists.contains(&list) {
+                        lists.push(list);
+                    }
+                }
+                // Last, whatever it has: so that the refusal can show it.
+                lists.push(None);
+                lists
             }
         }
     }

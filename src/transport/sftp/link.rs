@@ -4,10 +4,10 @@ use std::io::Read as _;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use ssh2::{MethodType, Session};
+use ssh2::{ErrorCode, MethodType, Session};
 
 use super::client::{Answer, Client};
-use super::code::{SFTP_HOST_KEY, SFTP_UNREACHABLE};
+use super::code::SFTP_UNREACHABLE;
 use super::host_key::Known;
 use super::login::login;
 use super::options::Options;
@@ -22,25 +22,14 @@ pub(super) fn connect(options: &Options, deadline: Instant) -> Result<Client> {
     let known = Known::read(options)?;
     let mut refusal = None;
     for algorithms in known.algorithms() {
-        let opened = open(options, deadline, algorithms.as_deref());
-        let (session, socket) = match opened {
-            Ok(opened) => opened,
-            // It has no key of the kind that was asked for: look at the next.
-            Err(_) if refusal.is_some() => continue,
-            Err(error) if algorithms.is_some() && !is_timeout(&error) => {
-                refusal = Some(error);
-                continue;
-            }
-            Err(error) => return Err(error),
+        let Some((session, socket)) = open(options, deadline, algorithms.as_deref())? else {
+            continue;
         };
         let Some((key, _)) = session.host_key() else {
             return Err(unreachable(options, "it shows no host key"));
         };
         if !known.accepts(key) {
-            let keep = refusal.as_ref().is_some_and(|old: &Error| old.code == SFTP_HOST_KEY);
-            if !keep {
-                refusal = Some(known.refusal(options, key));
-            }
+            refusal.get_or_insert_with(|| known.refusal(options, key));
             continue;
         }
         session.set_timeout(millis(options.patience.login.min(left(deadline))));
@@ -48,14 +37,19 @@ pub(super) fn connect(options: &Options, deadline: Instant) -> Result<Client> {
         session.set_timeout(millis(options.patience.idle.min(left(deadline))));
         return start(session, socket, options, deadline);
     }
-    Err(refusal.unwrap_or_else(|| unreachable(options, "no host key was looked at")))
+    Err(refusal.unwrap_or_else(|| unreachable(options, "no keys could be agreed on")))
 }
 
+/// What libssh2 says when no algorithm is common: LIBSSH2_ERROR_KEX_FAILURE, and its older
+/// LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE.
+const NO_SUCH_KEY: [ErrorCode; 2] = [ErrorCode::Session(-5), ErrorCode::Session(-8)];
+
+/// Connects and agrees on keys; `None` if the server has no host key of these kinds.
 fn open(
     options: &Options,
     deadline: Instant,
     algorithms: Option<&str>,
-) -> Result<(Session, TcpStream)> {
+) -> Result<Option<(Session, TcpStream)>> {
     let failed = |error: std::io::Error| unreachable(options, "cannot connect").because(error);
     let broken = |error: ssh2::Error| {
         unreachable(options, "no keys could be agreed on").because(std::io::Error::from(error))
@@ -84,8 +78,11 @@ fn open(
     }
     session.set_tcp_stream(socket.try_clone().map_err(failed)?);
     session.set_timeout(millis(left(until)));
-    session.handshake().map_err(broken)?;
-    Ok((session, socket))
+    match session.handshake() {
+        Ok(()) => Ok(Some((session, socket))),
+        Err(error) if algorithms.is_some() && NO_SUCH_KEY.contains(&error.code()) => Ok(None),
+        Err(error) => Err(broken(error)),
+    }
 }
 
 fn start(
@@ -133,11 +130,6 @@ fn start(
 
 fn unreachable(options: &Options, why: &str) -> Error {
     Error::wait(SFTP_UNREACHABLE, format!("{}: {why}", options.place()))
-}
-
-fn is_timeout(error: &Error) -> bool {
-    crate::disk::cause_kind(error) == Some(std::io::ErrorKind::TimedOut)
-        || crate::disk::cause_kind(error) == Some(std::io::ErrorKind::ConnectionRefused)
 }
 
 /// What is left, never zero: zero means for ever.

@@ -3,8 +3,9 @@
 use super::client::{Answer, Client, Fail, done, handle, say, stray};
 use super::link::Link;
 use super::wire::{self, Attributes, Reply, Request};
-use super::{SFTP_LOST, SFTP_REFUSED, SFTP_TAKEN};
+use super::{SFTP_LOST, SFTP_REFUSED};
 use crate::disk::Disk;
+use crate::transport::NAME_TAKEN;
 use crate::{Digest, Error, Hasher};
 
 /// How often a rename is tried that the server refuses although nothing is in its way.
@@ -134,7 +135,7 @@ pub(super) fn there(found: Answer<Attributes>) -> Answer<Option<Attributes>> {
 
 /// The name is another file's.
 pub(super) fn taken(place: &str, target: &str) -> Error {
-    Error::wait(SFTP_TAKEN, format!("{place}: {target} is there with other content"))
+    Error::wait(NAME_TAKEN, format!("{place}: {target} is there with other content"))
         .hint("it is never replaced: move it away over there, or engsync reissue the package")
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::client::{self, Answer, Client, Fail};
 use super::wire::{self, Attributes, Reply, Request};
@@ -45,6 +46,8 @@ pub(super) struct Shape {
 pub(super) struct Bench<'a> {
     pub(super) queue: Mutex<VecDeque<Job<'a>>>,
     pub(super) done: Mutex<Vec<(usize, Result<String>)>>,
+    /// Whether a connection broke: then temporary files may be left that nobody knows of.
+    pub(super) broke: AtomicBool,
 }
 
 struct Active<'a> {
@@ -63,6 +66,7 @@ struct Active<'a> {
     owner: Option<u32>,
     error: Option<Error>,
     closing: bool,
+    removing: bool,
     /// How it may be opened: some servers let nobody read what is being written.
     reads: bool,
     losses: u32,
@@ -79,6 +83,7 @@ enum What {
     Digest,
     ReadBack,
     Close,
+    Remove,
 }
 
 /// One connection's part of the work.
@@ -89,7 +94,7 @@ pub(super) struct Sender<'s, 'a> {
     pub(super) connect: &'s (dyn Fn() -> Result<Client> + Sync),
     pub(super) place: &'s str,
     /// Makes temporary names unique in this process.
-    pub(super) counter: &'s std::sync::atomic::AtomicU64,
+    pub(super) counter: &'s AtomicU64,
 }
 
 struct Work<'a> {
@@ -113,6 +118,7 @@ impl<'a> Sender<'_, 'a> {
                 Ok(()) => return Ok(Some(session)),
                 Err(fail) => {
                     most = 1;
+                    self.bench.broke.store(true, Ordering::Relaxed);
                     let why = match &fail {
                         Fail::Lost(why) => why.clone(),
                         Fail::Status(code, text) => client::say(*code, text),
@@ -192,6 +198,14 @@ impl<'a> Sender<'_, 'a> {
             }
             file.take(what, reply, self.place)?;
             if file.due == 0 && file.closing {
+                if file.error.is_some() && !file.removing {
+                    file.removing = true;
+                    self.disk.steps().step("sftp remove");
+                    let id = client.send(&Request::Remove { path: &file.path })?;
+                    work.due.insert(id, (index, What::Remove));
+                    file.due = 1;
+                    continue;
+                }
                 let Some(file) = work.active.remove(&index) else { continue };
                 *most = FILES.min(most.saturating_mul(2));
                 self.end(index, file.error.map_or(Ok(file.path), Err));
@@ -200,7 +214,7 @@ impl<'a> Sender<'_, 'a> {
     }
 
     fn open(&self, client: &mut Client, work: &mut Work<'a>, mut file: Active<'a>) -> Answer<()> {
-        let number = self.counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
         file.path = format!("{}{}-{number}", file.job.stem, std::process::id());
         let reads = file.reads && (client.offers("check-file") || file.size <= READ_BACK);
         file.reads = reads;
@@ -285,6 +299,7 @@ impl<'a> Active<'a> {
             owner: None,
             error: None,
             closing: false,
+            removing: false,
             reads: true,
             losses,
             job,
@@ -400,6 +415,7 @@ impl<'a> Active<'a> {
                 }
                 return Ok(());
             }
+            What::Remove => return Ok(()),
             What::Write(_) => "write",
             What::Shape => "set mode and group of",
             What::Fsync => "make durable",
