@@ -100,3 +100,27 @@ fn what_was_typed_into_an_issue_half_made_is_not_overwritten() {
     let conflicts = world.state.open_conflicts::<serde_json::Value>("oem", "0").unwrap();
     assert_eq!(conflicts[0].record["kind"], "no-base");
 }
+
+#[test]
+fn a_refused_file_is_held_once_and_not_tried_again_until_it_changes() {
+    let mut world = World::new(false, "manual", false);
+    world.trouble(Planned::always(Verb::Attach, Trouble::Rejected));
+    let delivers = |world: &mut World, text: &str| {
+        world.theirs[0].files = vec![("trace.txt".into(), text.into())];
+        world.export(0);
+        let export = world.exports.remove(0);
+        assert!(world.deliver(&export));
+        world.tracker.writes().into_iter().filter(|(verb, _)| *verb == Verb::Attach).count()
+    };
+    assert_eq!(delivers(&mut world, "one"), 1);
+    assert_eq!(delivers(&mut world, "one"), 0, "the same content");
+    assert_eq!(delivers(&mut world, "two"), 1, "another one");
+    let held = world.link(0).unwrap().base.held;
+    assert_eq!(
+        held["in:attachments/trace.txt"].package.as_deref(),
+        Some("ENG00000000000000003MFA")
+    );
+    world.tracker.heal();
+    assert_eq!(delivers(&mut world, "three"), 1);
+    assert!(world.link(0).unwrap().base.held.is_empty(), "what was attached is not held");
+}
