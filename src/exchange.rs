@@ -12,6 +12,7 @@ mod pack;
 mod package;
 mod pending;
 mod report;
+mod retry;
 mod schedule;
 mod settings;
 mod stop;
@@ -21,6 +22,7 @@ pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use retry::{MissingFile, Retried, retry};
 pub use schedule::Schedule;
 pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
