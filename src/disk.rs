@@ -170,16 +170,31 @@ impl Disk {
     /// # Errors
     /// With both paths; [`io::ErrorKind::AlreadyExists`] as the cause when the target was there.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.steps.step_on("rename", &[from, to]);
-        rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(|errno| {
-            let verb = format!("rename {} to", from.display());
-            Error::io(&verb, to, errno.into())
-        })?;
-        self.sync_parent(to)?;
-        if parent(from) != parent(to) {
-            self.sync_parent(from)?;
+        self.rename_all(&[(from.to_owned(), to.to_owned())])
+    }
+
+    /// Renames several files, in this order; then each directory is fsynced once, those they went
+    /// to first. After a power cut each may be at either place, or at both.
+    ///
+    /// # Errors
+    /// As [`Disk::rename`]; those before are renamed.
+    pub fn rename_all(&self, moves: &[(PathBuf, PathBuf)]) -> Result<()> {
+        for (from, to) in moves {
+            self.steps.step_on("rename", &[from, to]);
+            rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(
+                |errno| {
+                    let verb = format!("rename {} to", from.display());
+                    Error::io(&verb, to, errno.into())
+                },
+            )?;
         }
-        Ok(())
+        let mut dirs: Vec<&Path> = Vec::new();
+        for path in moves.iter().map(|(_, to)| to).chain(moves.iter().map(|(from, _)| from)) {
+            if !dirs.contains(&parent(path)) {
+                dirs.push(parent(path));
+            }
+        }
+        dirs.into_iter().try_for_each(|dir| self.sync_dir(dir))
     }
 
     /// Copies a regular file durably to a new name.
@@ -222,8 +237,10 @@ impl Disk {
             Ok(entries) => entries,
         };
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("list", path, error))?;
-            self.remove(&entry.path())?;
+            let file = entry.map_err(|error| Error::io("list", path, error))?.path();
+            self.steps.step_on("clear", &[&file]);
+            #[allow(clippy::disallowed_methods, reason = "the door itself")]
+            fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
         }
         self.steps.step_on("rmdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]

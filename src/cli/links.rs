@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::app::{Access, App};
+use super::app::App;
 use super::args::Global;
-use super::{Exit, print, print_json};
+use super::{Exit, operator, print, print_json};
 use crate::exchange::Partner;
 use crate::state::{Base, Entry, EntryKind, Link, LinkState, Pending};
 use crate::sync::{Change, marker};
@@ -18,7 +18,7 @@ pub(super) fn link(
     remote: &str,
     key: &str,
 ) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     if let Some(link) = app.state.link(&partner.key, remote)? {
         let known = link.key.unwrap_or_default();
@@ -53,7 +53,7 @@ pub(super) fn link(
 
 /// Forgets which issue a partner's issue is.
 pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     let Some(link) = app.state.link(&partner.key, remote)? else {
         let what = format!("{remote} of {} is not linked", partner.key);
@@ -78,7 +78,7 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
 
 /// Tries what is held of an issue again at the next run.
 pub(super) fn retry(global: &Global, issue: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let links = links_of(&app, issue)?;
     let mut freed = 0;
     let transaction = app.state.begin()?;

@@ -12,13 +12,20 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Report, STOPPED, Stop};
+use crate::exchange::{self, Pass, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
 use notes::Heart;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// So many packages are taken before answers go out, others may write, and whatever came
+/// meanwhile is looked at.
+const PACKAGES: usize = 100;
+
+/// Between two passes of a long queue; who waits for the turn asks more often.
+const GAP: Duration = Duration::from_millis(50);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         watcher: None,
         heart: Heart::new(),
         failures: 0,
+        more: false,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -72,6 +80,8 @@ struct Service<'a> {
     heart: Heart,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// The last pass left packages that could be taken.
+    more: bool,
 }
 
 impl Service<'_> {
@@ -88,15 +98,25 @@ impl Service<'_> {
         Ok(())
     }
 
+    /// A pass, as the one writer; between passes others may write.
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
-        let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
-        let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
-        after_pass(&self.app, self.global, report.is_ok() || stopped);
-        match report {
-            Ok(report) => {
+        self.more = false;
+        let pass = match self.app.take_turn(&|| self.heart.beat()) {
+            Ok(true) => exchange::pass(&self.app.tools(self.global, &wall, &self.heart), PACKAGES),
+            Ok(false) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        let stopped = pass.as_ref().is_err_and(|error| error.code == STOPPED);
+        if self.app.has_turn() {
+            after_pass(&self.app, self.global, pass.is_ok() || stopped);
+        }
+        self.app.rest();
+        match pass {
+            Ok(Pass { report, more }) => {
                 self.failures = 0;
+                self.more = more;
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -127,6 +147,9 @@ impl Service<'_> {
         let spool = &self.app.settings.spool;
         if self.failures > 0 {
             return back_off(spool.scan, self.failures);
+        }
+        if self.more {
+            return GAP;
         }
         let (now, wall) = (self.app.clock.now(), SystemClock(None).now().into());
         let due = match self.app.spool.next_due(now, wall, spool.settle) {
