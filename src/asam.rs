@@ -6,7 +6,7 @@
 //!
 //! Writing: [`write_document`] makes the answer to one issue, [`pack`] the ZIP of several.
 //!
-//! The element tables are in `vocabulary`; what we accept and what we write is described for
+//! The element tables are in `vocabulary` and `words`; what we accept and what we write is described for
 //! administrators in `docs/formats/msr-issue.md`.
 
 mod archive;
@@ -31,9 +31,11 @@ mod reissue;
 mod rich;
 mod text;
 mod time;
+mod tokens;
 mod tree;
 mod vet;
 mod vocabulary;
+mod words;
 mod write;
 
 pub use archive::{Archive, DocumentInfo, FileInfo, is_incomplete};

@@ -6,9 +6,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
@@ -17,8 +18,10 @@ use crate::{Digest, Error, Fault, Hasher, Result};
 #[cfg(debug_assertions)]
 mod record;
 mod steps;
+mod temporary;
 
 pub use steps::Steps;
+pub use temporary::Temporary;
 
 /// Marks a file that is not yet what its name will say; swept at start.
 pub const TEMPORARY: &str = ".engsync-";
@@ -27,7 +30,7 @@ pub const TEMPORARY: &str = ".engsync-";
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     steps: Steps,
-    counter: Rc<std::cell::Cell<u64>>,
+    counter: Arc<AtomicU64>,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -36,19 +39,11 @@ pub struct Lock {
     _file: File,
 }
 
-/// A file being written under a temporary name.
-#[derive(Debug)]
-pub struct Temporary<'a> {
-    disk: &'a Disk,
-    path: PathBuf,
-    file: Option<File>,
-}
-
 impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Rc::default() }
+        Self { steps, counter: Arc::default() }
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -84,8 +79,7 @@ impl Disk {
     /// With the path that could not be created.
     pub fn temporary(&self, dir: &Path) -> Result<Temporary<'_>> {
         loop {
-            let number = self.counter.get();
-            self.counter.set(number + 1);
+            let number = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
             self.steps.step_on("create", &[&path]);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
@@ -94,6 +88,30 @@ impl Disk {
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
         }
+    }
+
+    /// A temporary file under a name of the caller's, which another start finds again: what is
+    /// there of it stays, and writing goes on behind its first `start` bytes.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn resume(&self, path: &Path, start: u64) -> Result<Temporary<'_>> {
+        self.steps.step("create");
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(path)
+            .and_then(|mut file| {
+                file.set_len(start)?;
+                io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+                Ok(file)
+            });
+        let file = opened.map_err(|error| Error::io("open", path, error))?;
+        Ok(Temporary { disk: self, path: path.to_owned(), file: Some(file) })
     }
 
     /// Writes a whole new file durably; an existing one is replaced at once or not at all.
@@ -302,6 +320,20 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes what writers that are no more left in `dir`, where others may be writing.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn sweep_orphans(&self, dir: &Path) -> Result<()> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if is_orphan(&entry.file_name().to_string_lossy()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the names in `dir` durable.
     ///
     /// # Errors
@@ -321,98 +353,12 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-impl Temporary<'_> {
-    /// Publishes the file under a name that must be free, with `mode` (default: what the umask
-    /// leaves of 0666) set before it becomes visible.
-    ///
-    /// # Errors
-    /// With the path; the temporary file is then removed.
-    pub fn publish(self, path: &Path, mode: Option<u32>) -> Result<()> {
-        self.finish(path, mode, RenameFlags::NOREPLACE)
-    }
-
-    /// Publishes the file under `path`, replacing what is there at once.
-    ///
-    /// # Errors
-    /// With the path; the temporary file is then removed.
-    pub fn replace(self, path: &Path) -> Result<()> {
-        let mode = fs::symlink_metadata(path).ok().map(|meta| meta.mode() & 0o777);
-        self.finish(path, mode, RenameFlags::empty())
-    }
-
-    fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
-        let io = |verb: &str, error| Error::io(verb, path, error);
-        let Some(file) = self.file.take() else { return Ok(()) };
-        self.file = None;
-        let mode = mode.unwrap_or_else(|| 0o666 & !umask());
-        let done = file
-            .set_permissions(fs::Permissions::from_mode(mode))
-            .and_then(|()| {
-                self.disk.steps.step_on("fsync", &[&self.path]);
-                file.sync_all()
-            })
-            .map_err(|error| io("write", error))
-            .and_then(|()| {
-                drop(file);
-                let replaces = !flags.contains(RenameFlags::NOREPLACE);
-                let what = if replaces { "replace" } else { "publish" };
-                self.disk.steps.step_on(what, &[&self.path, path]);
-                rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
-                    .map_err(|errno| io("publish", errno.into()))
-            })
-            .and_then(|()| self.disk.sync_parent(path));
-        if done.is_err() {
-            self.discard();
-        }
-        self.path = PathBuf::new();
-        done
-    }
-
-    fn discard(&self) {
-        self.disk.steps.step_on("discard", &[&self.path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// The process's file mode mask, without changing it.
-fn umask() -> u32 {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0o022 };
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))
-        .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
-        .unwrap_or(0o022)
-}
-
-impl Write for Temporary<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
-            Some(file) => file.write(bytes),
-            None => Err(io::Error::other("the file is closed")),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), Write::flush)
-    }
-}
-
-impl io::Seek for Temporary<'_> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        match &mut self.file {
-            Some(file) => file.seek(to),
-            None => Err(io::Error::other("the file is closed")),
-        }
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if self.file.is_some() {
-            self.discard();
-        }
-    }
+/// Whether a temporary file's writer is no more. What bears our own number was left by one before
+/// us: we are done with each before we begin the next.
+fn is_orphan(name: &str) -> bool {
+    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
+    let own = std::process::id().to_string();
+    writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
 }
 
 /// Whether an error says that the name was taken.

@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod away;
 mod feed;
 mod intake;
 mod issues;
@@ -12,26 +13,30 @@ mod package;
 mod pending;
 mod queue;
 mod report;
+mod schedule;
 mod settings;
 mod stop;
+mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
-    TrackerSettings,
+    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;
+pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
 
 use feed::Feed;
 
 use crate::disk::Disk;
-use crate::spool::Spool;
-use crate::state::State;
+use crate::spool::{Reason, Spool};
+use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
 use crate::{Clock, Result, codes};
@@ -77,6 +82,10 @@ pub struct Tools<'a> {
     pub options: Options,
     /// Asks the run to end early.
     pub stop: Stop,
+    /// The ways to the partners' servers.
+    pub transports: &'a dyn Transports,
+    /// With whom files are exchanged.
+    pub due: Due,
 }
 
 /// What a run leaves undone.
@@ -86,6 +95,10 @@ pub struct Options {
     pub dry_run: bool,
     /// Nothing is frozen, published or delivered; what is owed stays owed.
     pub no_remote: bool,
+    /// The tracker is not asked: it was not there a moment ago.
+    pub spare_tracker: bool,
+    /// It waits until new files in an inbox have settled.
+    pub patient: bool,
 }
 
 /// What a pass did.
@@ -107,9 +120,12 @@ struct Run<'a> {
     left: usize,
     /// There were more.
     more: bool,
+    /// Why the tracker is not asked any more.
+    away: Option<Reason>,
 }
 
-/// One pass: takes in every complete package, looks for local changes, publishes answers.
+/// One pass: fetches, takes in every complete package, looks for local changes, publishes answers,
+/// delivers.
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
@@ -127,6 +143,7 @@ pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
     run.recover()?;
     run.note_rules()?;
+    transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
@@ -135,6 +152,7 @@ pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     }
     run.sweep(None)?;
     run.answer_all()?;
+    transfer::deliver_all(tools, &mut run.report)?;
     run.expire()?;
     Ok(Pass { report: run.report, more: run.more })
 }
@@ -143,8 +161,11 @@ impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
-        let schema = tools.tracker.schema()?;
-        Ok(Self { tools, schema, report, feed, left: usize::MAX, more: false })
+        let (left, more) = (usize::MAX, false);
+        let schema = Schema::default();
+        let mut run = Self { tools, schema, report, feed, left, more, away: None };
+        run.meet_tracker()?;
+        Ok(run)
     }
 
     /// Finishes what an interrupted run left.
@@ -198,10 +219,21 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
-        for name in self.tools.state.answers_before(limit)? {
-            self.tools.state.remove_answer(&name)?;
-            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&name))?;
+        for answer in self.tools.state.answers_before(limit)? {
+            if self.is_to_deliver(&answer) {
+                continue;
+            }
+            self.tools.state.remove_answer(&answer.name)?;
+            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&answer.name))?;
         }
         Ok(())
+    }
+
+    /// Whether a transport has yet to deliver it.
+    fn is_to_deliver(&self, answer: &Answer) -> bool {
+        let partner = self.tools.settings.partner(&answer.partner);
+        answer.target.is_none()
+            && answer.state == AnswerState::Published
+            && partner.is_some_and(|partner| partner.transport.is_some())
     }
 }

@@ -19,7 +19,8 @@ mod table;
 mod two_way;
 
 pub use apply::{
-    Context, Delivery, GonePolicy, Policy, Take, deliver, isolate, marker, resolve, sweep, undo,
+    Batch, Context, Delivery, GonePolicy, Policy, Take, Task, deliver, deliver_many, isolate,
+    marker, resolve, sweep, undo,
 };
 pub use check::{Problem, check, local_fields, rules_of};
 pub use inward::plan_in;

@@ -13,6 +13,7 @@ use engsync::disk::{Disk, Steps};
 use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
 use engsync::tracker::double::Faulty;
 use engsync::tracker::embedded::{Embedded, Options, SCHEMA};
+use engsync::tracker::planned::Planned;
 use engsync::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Tracker};
 use engsync::{Clock, Fault, Timestamp};
 
@@ -24,6 +25,8 @@ mod embedded;
 mod laws;
 #[path = "tracker_contract/model.rs"]
 mod model;
+#[path = "tracker_contract/planning.rs"]
+mod planning;
 
 /// A clock that goes on a second whenever it is looked at.
 struct Ticking(Cell<i64>);
@@ -88,6 +91,12 @@ fn doubled() -> Subject<Faulty<Embedded>> {
     Subject { tracker: Faulty::new(tracker), dir }
 }
 
+/// What a dry run plans with, over a tracker that is left alone.
+fn planned() -> Subject<Planned> {
+    let Subject { tracker, dir } = own_file();
+    Subject { tracker: Planned::new(Box::new(tracker), clock()), dir }
+}
+
 /// Runs each law against each adapter.
 macro_rules! contract {
     ($($law:ident,)*) => {
@@ -95,6 +104,7 @@ macro_rules! contract {
         contract!(@ shared, $($law,)*);
         contract!(@ overlay, $($law,)*);
         contract!(@ doubled, $($law,)*);
+        contract!(@ planned, $($law,)*);
     };
     (@ $subject:ident, $($law:ident,)*) => {
         mod $subject {

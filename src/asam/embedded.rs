@@ -2,11 +2,10 @@
 
 use std::io;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
 use super::archive::Store;
+use super::events::local;
 use super::text::{Text, invalid};
+use super::tokens::{self, Stop, Token};
 
 /// The bytes of the `content`th CONTENT of the `issue`th issue of a document. They are at most
 /// as long as a text may be; the document was found well-formed before.
@@ -18,28 +17,27 @@ pub(super) fn find(
 ) -> io::Result<Vec<u8>> {
     let mut found = None;
     store.read(document, &mut |source| {
-        let mut reader = Reader::from_reader(Text::new(source, store.limits().text));
-        let (mut buffer, mut at) = (Vec::new(), At::default());
-        let mut base64 = String::new();
-        loop {
-            buffer.clear();
-            match reader.read_event_into(&mut buffer).map_err(io::Error::other)? {
-                Event::Start(start) => at.start(start.local_name().into_inner(), false),
-                Event::Empty(start) => at.start(start.local_name().into_inner(), true),
-                Event::Text(text) if at.inside(issue, content) => base64.push_str(&text),
-                Event::CData(text) if at.inside(issue, content) => base64.push_str(&text),
-                Event::End(_) => {
-                    if at.inside(issue, content) {
-                        found = Some(decode(&base64)?);
-                        return Ok(());
-                    }
-                    at.end();
+        let mut text = Text::new(source, store.limits().text);
+        let (mut at, mut base64) = (At::default(), String::new());
+        let read = tokens::each(&mut text, |_, token| {
+            match token {
+                Token::Start { name, empty, .. } => at.start(local(name), empty),
+                Token::Text(text) | Token::Cdata(text) if at.inside(issue, content) => {
+                    base64.push_str(text);
                 }
-                Event::Eof => return Ok(()),
+                Token::End(_) if at.inside(issue, content) => {
+                    found = Some(decode(&base64)?);
+                    return Ok(false);
+                }
+                Token::End(_) => at.end(),
                 _ => {}
             }
-            reader.get_mut().event_done();
-        }
+            Ok(true)
+        });
+        read.map_err(|stop| match stop {
+            Stop::Text(error) | Stop::Visitor(error, _) => error,
+            Stop::Syntax(what) => invalid(what.to_owned()),
+        })
     })?;
     found.ok_or_else(|| invalid("the embedded file is not in the document any more".to_owned()))
 }

@@ -2,15 +2,14 @@
 
 use std::io::{self, Read};
 
-use quick_xml::Reader;
-use quick_xml::XmlVersion;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use memchr::memchr;
 
 use super::code;
 use super::limits::Limits;
 use super::text::Text;
+use super::tokens::{self, Attributes, Stop, Token};
 use super::tree::Tree;
-use super::vocabulary::canonical;
+use super::words::word;
 use crate::{Code, Error, Result};
 
 /// What a [`Visitor`] wants of an element.
@@ -43,39 +42,50 @@ pub(super) fn read(
     limits: &Limits,
     visitor: &mut impl Visitor,
 ) -> Result<()> {
-    let mut reader = Reader::from_reader(Text::new(source, limits.text));
-    reader.config_mut().check_end_names = true;
-    let mut buffer = Vec::new();
+    let mut text = Text::new(source, limits.text);
     let mut document = Document {
-        name,
         limits,
         visitor,
-        path: Path::default(),
+        names: Names::default(),
         tree: Tree::default(),
         state: State::Prolog,
         collect: None,
         cut: None,
         elements: 0,
-        returns: false,
         opaque: 0,
+        value: String::new(),
     };
-    loop {
-        buffer.clear();
-        let event = match reader.read_event_into(&mut buffer) {
-            Ok(event) => event,
-            Err(error) => return Err(document.xml_error(&error, reader.error_position())),
-        };
-        let done = matches!(event, Event::Eof);
-        document.returns = reader.get_ref().has_returns();
-        document.event(event).map_err(|refusal| match refusal {
-            Refusal::Ours(error) => error,
-            Refusal::Document(code, what) => document.error(code, &what, reader.buffer_position()),
-        })?;
-        if done {
-            return Ok(());
+    let read = tokens::each(&mut text, |text, token| {
+        document.token(token, text.has_returns()).map(|()| true)
+    });
+    let (refusal, byte) = match read {
+        Ok(()) => match document.state {
+            State::Epilog => return Ok(()),
+            State::Prolog => (bad("it has no root element"), text.position()),
+            State::Root => (bad("it ends before the root element does"), text.position()),
+        },
+        // An error of the bytes says itself where it is.
+        Err(Stop::Text(error)) => return Err(unreadable(name, &error)),
+        Err(Stop::Syntax(what)) => (bad(what), text.position()),
+        Err(Stop::Visitor(refusal, length)) => (refusal, text.position() + length as u64),
+    };
+    Err(match refusal {
+        Refusal::Ours(error) => error,
+        Refusal::Document(code, what) => {
+            let path = document.names.path();
+            let at = if path.is_empty() { String::new() } else { format!(" in {path}") };
+            Error::item(code, format!("{name}, byte {byte}{at}: {}", one_line(&what)))
         }
-        reader.get_mut().event_done();
-    }
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::FileTooLarge => code::LIMIT_EXCEEDED,
+        io::ErrorKind::InvalidData => code::BAD_XML,
+        _ => code::CONTENT_DAMAGED,
+    };
+    Error::item(code, format!("{name}: {}", one_line(&error.to_string())))
 }
 
 enum Refusal {
@@ -105,10 +115,9 @@ enum State {
 }
 
 struct Document<'a, V> {
-    name: &'a str,
     limits: &'a Limits,
     visitor: &'a mut V,
-    path: Path,
+    names: Names,
     tree: Tree,
     state: State,
     /// The depth of the element that is being collected.
@@ -116,45 +125,44 @@ struct Document<'a, V> {
     /// Why the rest of that element is not kept.
     cut: Option<String>,
     elements: u64,
-    /// Line ends may have to be normalised (XML 1.0, section 2.11).
-    returns: bool,
     /// Depth of an element whose text is not kept, because it is a file: CONTENT.
     opaque: usize,
+    /// The value of an attribute, used again for the next.
+    value: String,
 }
 
 impl<V: Visitor> Document<'_, V> {
-    fn event(&mut self, event: Event<'_>) -> Result<(), Refusal> {
-        match event {
-            Event::Start(start) => self.start(&start),
-            Event::Empty(start) => {
-                self.start(&start)?;
+    /// `returns`: line ends may have to be normalised (XML 1.0, section 2.11).
+    #[inline]
+    fn token(&mut self, token: Token<'_>, returns: bool) -> Result<(), Refusal> {
+        match token {
+            Token::Start { name, attributes, empty } => {
+                self.start(name, attributes)?;
+                if empty { self.end() } else { Ok(()) }
+            }
+            Token::End(name) => {
+                self.closes(name)?;
                 self.end()
             }
-            Event::End(_) => self.end(),
-            Event::Text(text) if self.returns => self.text(&text.xml10_content()),
-            Event::Text(text) => self.text(&text),
-            Event::CData(text) if self.state == State::Root => self.text(&text.xml10_content()),
-            Event::CData(_) => Err(bad("a CDATA section stands outside the root element")),
-            Event::GeneralRef(reference) => self.reference(&reference),
-            Event::DocType(_) => Err(Refusal::Document(
+            Token::Text(text) if returns => self.lines(text),
+            Token::Text(text) => self.text(text),
+            Token::Cdata(text) if self.state == State::Root => self.lines(text),
+            Token::Cdata(_) => Err(bad("a CDATA section stands outside the root element")),
+            Token::Reference(name) => self.reference(name),
+            Token::Aside => Ok(()),
+            Token::Doctype => Err(Refusal::Document(
                 code::DOCTYPE,
                 "it has a document type declaration, which is not read (entities can be bombs)"
                     .to_owned(),
             )),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => Ok(()),
-            Event::Eof => match self.state {
-                State::Epilog => Ok(()),
-                State::Prolog => Err(bad("it has no root element")),
-                State::Root => Err(bad("it ends before the root element does")),
-            },
         }
     }
 
-    fn start(&mut self, start: &BytesStart<'_>) -> Result<(), Refusal> {
+    fn start(&mut self, qualified: &str, attributes: &str) -> Result<(), Refusal> {
         if self.state == State::Epilog {
             return Err(bad("a second root element"));
         }
-        let depth = self.path.depth();
+        let depth = self.names.depth();
         if depth >= self.limits.depth {
             return Err(limit(format!("elements are nested deeper than {}", self.limits.depth)));
         }
@@ -162,68 +170,91 @@ impl<V: Visitor> Document<'_, V> {
         if self.elements > self.limits.document_elements {
             return Err(limit(format!("more than {} elements", self.limits.document_elements)));
         }
-        let name = local(start.name().into_inner());
-        self.path.push(name);
+        self.names.push(qualified);
         if depth == 0 {
             self.state = State::Root;
-            let mut attributes = Vec::new();
-            self.attributes(start, &mut |_, key, value| {
-                attributes.push((key.to_owned(), value.to_owned()));
+            let mut values = Vec::new();
+            self.attributes(attributes, &mut |_, key, value| {
+                values.push((key.to_owned(), value.to_owned()));
             })?;
-            return Ok(self.visitor.root(name, &attributes)?);
+            return Ok(self.visitor.root(local(qualified), &values)?);
         }
-        if self.collect.is_none() && self.visitor.start(depth, canonical(name)) == Want::Tree {
+        // A word has no prefix.
+        let mut name = qualified;
+        let mut word = word(name);
+        if word.is_none() {
+            name = local(qualified);
+            word = super::words::word(name);
+        }
+        name = word.map_or(name, |word| word.name);
+        if self.collect.is_none() && self.visitor.start(depth, name) == Want::Tree {
             self.collect = Some(depth);
             self.tree.clear();
         }
-        if self.is_collecting() {
-            self.tree.start(canonical(name));
+        let collecting = self.is_collecting();
+        if collecting {
+            self.tree.start(name, word);
             self.measure();
-            if name == "CONTENT" && self.opaque == 0 {
+            if self.opaque == 0 && name == "CONTENT" {
                 self.opaque = depth;
             }
         }
-        if start.len() > start.name().into_inner().len() {
-            let collecting = self.is_collecting();
-            self.attributes(start, &mut |tree, key, value| {
-                if collecting {
-                    tree.attribute(key, value);
-                }
-            })?;
+        if attributes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let collecting = self.is_collecting();
+        self.attributes(attributes, &mut |tree, key, value| {
+            if collecting {
+                tree.attribute(key, value);
+            }
+        })
     }
 
     fn attributes(
         &mut self,
-        start: &BytesStart<'_>,
+        attributes: &str,
         keep: &mut dyn FnMut(&mut Tree, &str, &str),
     ) -> Result<(), Refusal> {
-        for (count, attribute) in start.attributes().enumerate() {
-            if count >= self.limits.attributes {
+        let mut names = Vec::new();
+        let mut attributes = Attributes(attributes);
+        while let Some(attribute) = attributes.next() {
+            if names.len() >= self.limits.attributes {
                 return Err(limit(format!(
                     "an element has more than {} attributes",
                     self.limits.attributes
                 )));
             }
-            let attribute = attribute.map_err(|error| bad(error.to_string()))?;
-            let value = attribute
-                .normalized_value(XmlVersion::Implicit1_0)
-                .map_err(|error| bad(error.to_string()))?;
-            if value.contains('<') && attribute.value.contains('<') {
+            let (name, value) = attribute.map_err(bad)?;
+            // Names are few: the limit holds.
+            if names.contains(&name) {
+                return Err(bad(format!("two attributes are called {name}")));
+            }
+            // Most elements have one attribute.
+            if attributes.has_more() || !names.is_empty() {
+                names.push(name);
+            }
+            if value.contains('<') {
                 return Err(bad("an attribute contains a '<'"));
             }
-            if let Some(c) = value.chars().find(|c| !is_char(*c)) {
-                return Err(bad(not_allowed(c)));
-            }
-            keep(&mut self.tree, attribute.key.into_inner(), &value);
+            let value = normalized(value, &mut self.value)?;
+            keep(&mut self.tree, name, value);
         }
         Ok(())
     }
 
+    /// An end tag closes the innermost element, and no other.
+    #[inline]
+    fn closes(&mut self, name: &str) -> Result<(), Refusal> {
+        match self.names.last() {
+            Some(open) if open == name => Ok(()),
+            Some(open) => Err(bad(format!("the end tag </{name}> does not close <{open}>"))),
+            None => Err(bad(format!("the end tag </{name}> closes nothing"))),
+        }
+    }
+
     fn end(&mut self) -> Result<(), Refusal> {
-        self.path.pop();
-        let depth = self.path.depth();
+        self.names.pop();
+        let depth = self.names.depth();
         if self.opaque == depth {
             self.opaque = 0;
         }
@@ -242,6 +273,18 @@ impl<V: Visitor> Document<'_, V> {
         Ok(())
     }
 
+    /// A text whose line ends are made line feeds.
+    fn lines(&mut self, text: &str) -> Result<(), Refusal> {
+        let mut rest = text;
+        while let Some((line, next)) = memchr(b'\r', rest.as_bytes()).map(|at| rest.split_at(at)) {
+            self.text(line)?;
+            self.text("\n")?;
+            rest = next.strip_prefix("\r\n").unwrap_or(next.get(1..).unwrap_or_default());
+        }
+        self.text(rest)
+    }
+
+    #[inline]
     fn text(&mut self, text: &str) -> Result<(), Refusal> {
         if self.state != State::Root {
             return match text.trim_ascii().is_empty() {
@@ -261,6 +304,7 @@ impl<V: Visitor> Document<'_, V> {
     }
 
     /// Too much in one issue costs that issue, not the document.
+    #[inline]
     fn measure(&mut self) {
         let Limits { elements, issue, .. } = *self.limits;
         if self.tree.len() > elements || self.tree.bytes() as u64 > issue {
@@ -268,61 +312,67 @@ impl<V: Visitor> Document<'_, V> {
         }
     }
 
-    /// The five predefined entities and character references; there is no DTD to define others.
-    fn reference(&mut self, reference: &BytesRef<'_>) -> Result<(), Refusal> {
-        let mut utf8 = [0; 4];
-        let text = match &**reference {
-            "amp" => "&",
-            "lt" => "<",
-            "gt" => ">",
-            "quot" => "\"",
-            "apos" => "'",
-            _ => match reference.resolve_char_ref().map_err(|error| bad(error.to_string()))? {
-                Some(c) if is_char(c) => &*c.encode_utf8(&mut utf8),
-                Some(c) => return Err(bad(not_allowed(c))),
-                None => {
-                    return Err(bad(format!("the entity &{}; is not defined", &**reference)));
-                }
-            },
-        };
+    fn reference(&mut self, name: &str) -> Result<(), Refusal> {
+        let c = referenced(name)?;
         if self.state != State::Root {
             return Err(bad("a reference stands outside the root element"));
         }
-        self.text(text)
-    }
-
-    fn xml_error(&self, error: &quick_xml::Error, byte: u64) -> Error {
-        let code = match error {
-            quick_xml::Error::Io(io) => match io.kind() {
-                io::ErrorKind::FileTooLarge => code::LIMIT_EXCEEDED,
-                io::ErrorKind::InvalidData => code::BAD_XML,
-                _ => code::CONTENT_DAMAGED,
-            },
-            _ => code::BAD_XML,
-        };
-        let what = match error {
-            quick_xml::Error::Io(io) => io.to_string(),
-            other => other.to_string(),
-        };
-        match error {
-            // An error of the bytes says itself where it is.
-            quick_xml::Error::Io(_) => {
-                Error::item(code, format!("{}: {}", self.name, one_line(&what)))
-            }
-            _ => self.error(code, &what, byte),
-        }
-    }
-
-    fn error(&self, code: Code, what: &str, byte: u64) -> Error {
-        let path = self.path.as_str();
-        let at = if path.is_empty() { String::new() } else { format!(" in {path}") };
-        Error::item(code, format!("{}, byte {byte}{at}: {}", self.name, one_line(what)))
+        self.text(c.encode_utf8(&mut [0; 4]))
     }
 }
 
+/// The five predefined entities and character references; there is no DTD to define others.
+fn referenced(name: &str) -> Result<char, Refusal> {
+    let number = match name {
+        "amp" => return Ok('&'),
+        "lt" => return Ok('<'),
+        "gt" => return Ok('>'),
+        "quot" => return Ok('"'),
+        "apos" => return Ok('\''),
+        _ => name.strip_prefix('#'),
+    };
+    let number = number.ok_or_else(|| bad(format!("the entity &{name}; is not defined")))?;
+    let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |digits| (digits, 16));
+    let code = match digits.bytes().next() {
+        Some(b'+') => None,
+        _ => u32::from_str_radix(digits, radix).ok(),
+    };
+    let c = code.and_then(char::from_u32);
+    let c = c.ok_or_else(|| bad(format!("the reference &{name}; means no character")))?;
+    if is_char(c) { Ok(c) } else { Err(bad(not_allowed(c))) }
+}
+
+/// The value of an attribute (XML 1.0, section 3.3.3): blanks are spaces, references are what
+/// they mean.
+fn normalized<'v>(value: &'v str, scratch: &'v mut String) -> Result<&'v str, Refusal> {
+    let special = |c| matches!(c, '\t' | '\r' | '\n' | '&');
+    if !value.contains(special) {
+        return Ok(value);
+    }
+    scratch.clear();
+    let mut rest = value;
+    while let Some((plain, next)) = rest.find(special).map(|at| rest.split_at(at)) {
+        scratch.push_str(plain);
+        rest = match next.strip_prefix('&') {
+            Some(reference) => {
+                let (name, rest) =
+                    reference.split_once(';').ok_or_else(|| bad("a & begins no reference"))?;
+                scratch.push(referenced(name)?);
+                rest
+            }
+            None => {
+                scratch.push(' ');
+                next.strip_prefix("\r\n").unwrap_or(next.get(1..).unwrap_or_default())
+            }
+        };
+    }
+    scratch.push_str(rest);
+    Ok(scratch)
+}
+
 /// The name without its prefix.
-fn local(name: &str) -> &str {
-    memchr::memchr(b':', name.as_bytes()).map_or(name, |colon| &name[colon + 1..])
+pub(super) fn local(name: &str) -> &str {
+    memchr(b':', name.as_bytes()).map_or(name, |colon| &name[colon + 1..])
 }
 
 fn not_allowed(c: char) -> String {
@@ -346,35 +396,47 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
-/// The names of the open elements, joined by slashes.
+/// The names of the open elements.
 #[derive(Default)]
-struct Path {
+struct Names {
+    /// One after the other.
     text: String,
-    lengths: Vec<usize>,
+    /// Where each begins.
+    starts: Vec<usize>,
 }
 
-impl Path {
+impl Names {
+    #[inline]
     fn push(&mut self, name: &str) {
-        self.lengths.push(self.text.len());
-        if !self.text.is_empty() {
-            self.text.push('/');
-        }
-        // A name is at most a text long; a path is shown to people.
-        let name = if name.len() <= 64 { name } else { "..." };
+        self.starts.push(self.text.len());
         self.text.push_str(name);
     }
 
+    #[inline]
     fn pop(&mut self) {
-        if let Some(length) = self.lengths.pop() {
-            self.text.truncate(length);
+        if let Some(start) = self.starts.pop() {
+            self.text.truncate(start);
         }
     }
 
-    fn depth(&self) -> usize {
-        self.lengths.len()
+    #[inline]
+    fn last(&self) -> Option<&str> {
+        self.starts.last().and_then(|start| self.text.get(*start..))
     }
 
-    fn as_str(&self) -> &str {
-        &self.text
+    #[inline]
+    fn depth(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The names without their prefixes, joined by slashes.
+    fn path(&self) -> String {
+        let ends = self.starts.iter().copied().skip(1).chain([self.text.len()]);
+        let names = self.starts.iter().zip(ends).map(|(start, end)| {
+            // A name is at most as long as a text; a path is shown to people.
+            let name = local(self.text.get(*start..end).unwrap_or_default());
+            if name.len() <= 64 { name } else { "..." }
+        });
+        names.collect::<Vec<_>>().join("/")
     }
 }

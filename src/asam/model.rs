@@ -375,21 +375,21 @@ impl Reader<'_> {
     /// Notes the embedded files, and the elements no version of the format has, below ISSUE but
     /// not inside rich text or special data.
     fn survey(&mut self, issue: Element<'_>) {
-        const OPEN: &[&str] = &["ISSUE-DESC", "ISSUE-SOLUTION-DESC", "ANNOTATION-TEXT", "SDGS"];
         let (notes, contents) = (&mut *self.notes, &mut self.contents);
         issue.walk(&mut |element| {
-            let name = element.name();
-            if name == "CONTENT" {
-                contents.push(element.at());
+            if let Some(word) = element.word().filter(|word| word.known) {
+                if word.name == "CONTENT" {
+                    contents.push(element.at());
+                }
+                return !word.open;
             }
-            let known = vocabulary::is_known(name);
-            if !known && notes.has_room() {
-                let shown = super::events::one_line(name);
+            if notes.has_room() {
+                let shown = super::events::one_line(element.name());
                 let text = format!("the element {shown} is not known and not used");
                 let path = super::events::one_line(&element.path());
                 notes.push(Finding::warning(code::UNKNOWN_ELEMENT, text).at(path));
             }
-            known && !OPEN.contains(&name)
+            false
         });
     }
 

@@ -1,5 +1,6 @@
 //! Rich text: HTML-like markup in descriptions, solutions and annotations.
 
+use super::tokens::is_blank;
 use super::tree::{Child, Element};
 
 /// How rich text becomes text.
@@ -220,20 +221,19 @@ impl Writer {
     }
 
     fn folded(&mut self, text: &str) {
-        if text.starts_with(is_blank) {
-            self.space = true;
-        }
-        for (count, word) in text.split(is_blank).filter(|word| !word.is_empty()).enumerate() {
-            if count > 0 {
-                self.space = true;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let words = rest.trim_start_matches(is_blank);
+            self.space |= words.len() < rest.len();
+            if words.is_empty() {
+                break;
             }
-            match self.wiki && word.contains(['{', '[']) {
-                true => self.word(&word.replace('{', "\\{").replace('[', "\\[")),
-                false => self.word(word),
+            let (line, next) = words.split_at(line(words));
+            match self.wiki && line.contains(['{', '[']) {
+                true => self.word(&line.replace('{', "\\{").replace('[', "\\[")),
+                false => self.word(line),
             }
-        }
-        if text.ends_with(is_blank) {
-            self.space = true;
+            rest = next;
         }
     }
 
@@ -265,9 +265,19 @@ impl Writer {
     }
 }
 
-/// Folded are the blanks of XML; a no-break space means itself.
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r')
+/// The length of the words at the beginning of `text` that are one space apart.
+fn line(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let blank = |byte: &u8| is_blank(char::from(*byte));
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(blank)) {
+        at += found;
+        match bytes.get(at..) {
+            Some([b' ', next, ..]) if !blank(next) => at += 1,
+            _ => return at,
+        }
+    }
+    bytes.len()
 }
 
 #[cfg(test)]

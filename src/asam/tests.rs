@@ -7,6 +7,7 @@ mod large;
 mod law;
 mod mutated;
 mod oddities;
+mod oracle;
 mod versions;
 mod written;
 

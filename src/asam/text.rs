@@ -1,15 +1,15 @@
 //! Bytes in, UTF-8 out: the encodings documents come in, and XML's own idea of a character.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memchr_iter;
 
-const RAW: usize = 32 << 10;
-/// Room for the decoder's output: one byte of windows-1252 becomes at most three of UTF-8.
-const OUT: usize = 3 * RAW + 16;
+/// How much is read at a time.
+const RAW: usize = 64 << 10;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A reader that hands on valid UTF-8 made of XML 1.0 characters only (production 2, Char).
+/// A window on a document as valid UTF-8 made of XML 1.0 characters only (production 2, Char).
 ///
 /// The encoding is that of the byte order mark, else of the XML declaration, else UTF-8
 /// (XML 1.0, appendix F). ISO-8859-1 is read as windows-1252, its superset.
@@ -18,62 +18,93 @@ pub(super) struct Text<R> {
     raw: Box<[u8]>,
     raw_at: usize,
     raw_end: usize,
+    encoding: Option<&'static Encoding>,
+    /// `None`: UTF-8, which is looked over and copied.
     decoder: Option<encoding_rs::Decoder>,
-    encoding: &'static Encoding,
-    out: Box<[u8]>,
+    window: String,
+    /// Where the unread part of the window begins.
     at: usize,
-    end: usize,
     ended: bool,
+    /// How many bytes were read from the source.
     read: u64,
-    fresh: u64,
     longest: u64,
     returns: bool,
-    /// How many bytes were handed on before the buffer.
+    /// How many bytes stood before the window.
     before: u64,
 }
 
 impl<R: Read> Text<R> {
-    /// Reads `source`; an event longer than `longest` bytes is refused.
+    /// Reads `source`; a text or tag longer than `longest` bytes is refused.
     pub(super) fn new(source: R, longest: u64) -> Self {
         Self {
             source,
             raw: vec![0; RAW].into_boxed_slice(),
             raw_at: 0,
             raw_end: 0,
+            encoding: None,
             decoder: None,
-            encoding: UTF_8,
-            out: vec![0; OUT].into_boxed_slice(),
+            window: String::with_capacity(RAW),
             at: 0,
-            end: 0,
             ended: false,
             read: 0,
-            fresh: 0,
             longest,
             returns: false,
             before: 0,
         }
     }
 
+    /// What was read and is not yet used.
+    #[inline]
+    pub(super) fn rest(&self) -> &str {
+        self.window.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next `length` bytes are used.
+    #[inline]
+    pub(super) fn advance(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    /// How many bytes of the document, as UTF-8, are used.
+    pub(super) fn position(&self) -> u64 {
+        self.before + self.at as u64
+    }
+
     /// Whether a carriage return was read so far, so that line ends have to be normalised.
+    #[inline]
     pub(super) fn has_returns(&self) -> bool {
         self.returns
     }
 
-    /// The event is complete: the next one may again be as long as the limit.
-    pub(super) fn event_done(&mut self) {
-        self.fresh = 0;
+    /// Reads on, because the rest is the beginning of something longer: at least as much again,
+    /// so that whoever looks at it from its beginning each time looks at each byte twice only.
+    /// `false` at the end of the document.
+    pub(super) fn more(&mut self) -> io::Result<bool> {
+        self.window.drain(..self.at);
+        self.before += self.at as u64;
+        self.at = 0;
+        let unfinished = self.window.len();
+        if unfinished as u64 > self.longest {
+            return Err(too_long(self.longest));
+        }
+        let longest = usize::try_from(self.longest).unwrap_or(usize::MAX);
+        let enough = (2 * unfinished).clamp(1, longest.saturating_add(1));
+        while !self.ended && self.window.len() < enough {
+            self.fill()?;
+        }
+        Ok(self.window.len() > unfinished)
     }
 
     fn fill_raw(&mut self) -> io::Result<bool> {
+        self.raw.copy_within(self.raw_at..self.raw_end, 0);
+        self.raw_end -= self.raw_at;
         self.raw_at = 0;
-        self.raw_end = 0;
         loop {
-            match self.source.read(&mut self.raw) {
-                Ok(0) => return Ok(false),
+            match self.source.read(&mut self.raw[self.raw_end..]) {
                 Ok(read) => {
-                    self.raw_end = read;
+                    self.raw_end += read;
                     self.read += read as u64;
-                    return Ok(true);
+                    return Ok(read > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -81,81 +112,79 @@ impl<R: Read> Text<R> {
         }
     }
 
-    fn start(&mut self) -> io::Result<()> {
-        // The declaration stands in the first few bytes, which may come in several reads.
-        while self.raw_end < 512 {
-            let read = self.source.read(&mut self.raw[self.raw_end..])?;
-            if read == 0 {
-                break;
-            }
-            self.raw_end += read;
-            self.read += read as u64;
-        }
-        let head = &self.raw[..self.raw_end];
-        let (encoding, skip) = detect(head)?;
-        self.encoding = encoding;
+    /// The declaration stands in the first few bytes, which may come in several reads.
+    fn start(&mut self) -> io::Result<&'static Encoding> {
+        while self.raw_end < 512 && self.fill_raw()? {}
+        let (encoding, skip) = detect(&self.raw[..self.raw_end])?;
         self.raw_at = skip;
-        self.decoder = Some(encoding.new_decoder_without_bom_handling());
-        Ok(())
+        self.encoding = Some(encoding);
+        if encoding != UTF_8 {
+            self.decoder = Some(encoding.new_decoder_without_bom_handling());
+        }
+        Ok(encoding)
     }
 
-    fn refill(&mut self) -> io::Result<()> {
-        if self.decoder.is_none() {
-            self.start()?;
+    fn fill(&mut self) -> io::Result<()> {
+        let first = self.encoding.is_none();
+        let encoding = match self.encoding {
+            Some(encoding) => encoding,
+            None => self.start()?,
+        };
+        let from = self.window.len();
+        let fresh = first && self.raw_at < self.raw_end;
+        let last = !fresh && !self.fill_raw()?;
+        let raw = &self.raw[self.raw_at..self.raw_end];
+        let (used, sound) = match &mut self.decoder {
+            None => utf8(raw, last, &mut self.window),
+            Some(decoder) => decode(decoder, raw, last, &mut self.window),
+        };
+        self.raw_at += used;
+        if !sound {
+            let byte = self.read - (self.raw_end - self.raw_at) as u64;
+            let what = format!("the bytes before byte {byte} are not {}", encoding.name());
+            return Err(invalid(what));
         }
-        self.at = 0;
-        self.end = 0;
-        while self.end == 0 && !self.ended {
-            let last = if self.raw_at == self.raw_end { !self.fill_raw()? } else { false };
-            let Some(decoder) = self.decoder.as_mut() else { break };
-            let (result, read, written) = decoder.decode_to_utf8_without_replacement(
-                &self.raw[self.raw_at..self.raw_end],
-                &mut self.out,
-                last,
-            );
-            self.raw_at += read;
-            self.end = written;
-            if let DecoderResult::Malformed(..) = result {
-                let byte = self.read - (self.raw_end - self.raw_at) as u64;
-                return Err(invalid(format!(
-                    "the bytes before byte {byte} are not {}",
-                    self.encoding.name()
-                )));
+        self.ended = last;
+        if first && self.window.starts_with(BYTE_ORDER_MARK) {
+            self.window.remove(0);
+        }
+        let position = self.before + from as u64;
+        self.returns |= check(self.window.as_bytes().get(from..).unwrap_or_default(), position)?;
+        Ok(())
+    }
+}
+
+/// Appends the characters of `raw`. Answers how many bytes were used, and whether they are UTF-8;
+/// a character cut off is left for the next time, unless this is the `last`.
+fn utf8(raw: &[u8], last: bool, window: &mut String) -> (usize, bool) {
+    match std::str::from_utf8(raw) {
+        Ok(text) => {
+            window.push_str(text);
+            (raw.len(), true)
+        }
+        Err(error) => {
+            let whole = error.valid_up_to();
+            let text = raw.get(..whole).and_then(|whole| std::str::from_utf8(whole).ok());
+            window.push_str(text.unwrap_or_default());
+            match error.error_len() {
+                None if !last => (whole, true),
+                None => (raw.len(), false),
+                Some(length) => (whole + length, false),
             }
-            self.ended = last;
         }
-        self.returns |= check(&self.out[..self.end], self.before)?;
-        self.before += self.end as u64;
-        self.fresh += self.end as u64;
-        // A buffer may hold the end of one event and the start of the next.
-        if self.fresh > self.longest.saturating_add(2 * OUT as u64) {
-            return Err(too_long(self.longest));
-        }
-        Ok(())
     }
 }
 
-impl<R: Read> Read for Text<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let from = self.fill_buf()?;
-        let take = from.len().min(into.len());
-        into[..take].copy_from_slice(&from[..take]);
-        self.consume(take);
-        Ok(take)
-    }
-}
-
-impl<R: Read> BufRead for Text<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.end && !self.ended {
-            self.refill()?;
-        }
-        Ok(&self.out[self.at..self.end])
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.at = (self.at + amount).min(self.end);
-    }
+fn decode(
+    decoder: &mut encoding_rs::Decoder,
+    raw: &[u8],
+    last: bool,
+    window: &mut String,
+) -> (usize, bool) {
+    let room = decoder.max_utf8_buffer_length_without_replacement(raw.len());
+    window.reserve(room.unwrap_or(4 * raw.len()));
+    let (result, used) = decoder.decode_to_string_without_replacement(raw, window, last);
+    (used, !matches!(result, DecoderResult::Malformed(..)))
 }
 
 /// XML 1.0, appendix F: the encoding, and how many bytes of byte order mark to skip.
@@ -235,8 +264,20 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> io::Result<String> {
-        let mut text = String::new();
-        Text::new(bytes, 1 << 20).read_to_string(&mut text).map(|_| text)
+        all(Text::new(bytes, 1 << 20))
+    }
+
+    /// The whole document, used a little at a time.
+    fn all(mut text: Text<impl Read>) -> io::Result<String> {
+        let mut read = String::new();
+        while text.more()? {
+            let rest = text.rest();
+            let some = rest.char_indices().nth(100).map_or(rest.len(), |(at, _)| at);
+            read.push_str(&rest[..some]);
+            text.advance(some);
+            assert_eq!(text.position(), read.len() as u64);
+        }
+        Ok(read)
     }
 
     fn utf16(text: &str, swap: bool) -> Vec<u8> {
@@ -290,15 +331,22 @@ mod tests {
             }
         }
         let long = format!("<a>{}</a>", "ü€😀".repeat(40_000));
-        let mut text = String::new();
-        Text::new(Slow(long.as_bytes()), 1 << 20).read_to_string(&mut text).unwrap();
-        assert_eq!(text, long);
+        assert_eq!(all(Text::new(Slow(long.as_bytes()), 1 << 20)).unwrap(), long);
     }
 
     #[test]
     fn an_endless_event_is_refused() {
         let long = vec![b'x'; 1 << 20];
-        let error = Text::new(&long[..], 1 << 16).read_to_string(&mut String::new()).unwrap_err();
+        let mut text = Text::new(&long[..], 1 << 16);
+        let mut length = 0;
+        let error = loop {
+            match text.more() {
+                Ok(more) => assert!(more && text.rest().len() > length),
+                Err(error) => break error,
+            }
+            length = text.rest().len();
+        };
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(length <= (1 << 16) + RAW, "{length}");
     }
 }

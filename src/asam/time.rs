@@ -23,7 +23,8 @@ const NO_DATE: &str = "1970-01-01T00:00:00";
 /// Reads a date; one without a zone is a local time in `zone`. `None`: it cannot be read.
 pub(super) fn parse(text: &str, zone: Tz) -> Option<(Timestamp, Form)> {
     let text = text.trim();
-    if let Ok(local) = NaiveDateTime::parse_from_str(text, SLASHES) {
+    let slashes = exact(text).or_else(|| NaiveDateTime::parse_from_str(text, SLASHES).ok());
+    if let Some(local) = slashes {
         return Some((resolve(local, zone)?, Form::Slashes));
     }
     let time = if let Ok(with_offset) = DateTime::parse_from_rfc3339(text) {
@@ -35,6 +36,25 @@ pub(super) fn parse(text: &str, zone: Tz) -> Option<(Timestamp, Form)> {
         resolve(day.and_hms_opt(0, 0, 0)?, zone)?
     };
     Some((time, Form::Iso))
+}
+
+/// The form with slashes where it is kept to the letter, as nearly all documents do; what else
+/// may count as it, the calendar knows.
+fn exact(text: &str) -> Option<NaiveDateTime> {
+    let text: &[u8; 19] = text.as_bytes().try_into().ok()?;
+    let marks = [(4, b'/'), (7, b'/'), (10, b'T'), (13, b':'), (16, b':')];
+    if marks.iter().any(|(at, mark)| text[*at] != *mark) {
+        return None;
+    }
+    let number = |digits: &[u8]| {
+        let add = |number: u32, digit: &u8| {
+            digit.is_ascii_digit().then(|| 10 * number + u32::from(digit - b'0'))
+        };
+        digits.iter().try_fold(0, add)
+    };
+    let year = i32::try_from(number(&text[..4])?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, number(&text[5..7])?, number(&text[8..10])?)?;
+    day.and_hms_opt(number(&text[11..13])?, number(&text[14..16])?, number(&text[17..])?)
 }
 
 /// Whether `text` says that there is no date.
@@ -85,6 +105,10 @@ mod tests {
             assert_eq!(parse(text, zone), expected, "{text}");
         }
         assert_eq!(write("2024-03-07T08:15:00Z".parse().unwrap(), zone), "2024/03/07T09:15:00");
+        for text in ["2024/02/29T23:59:60", "2023/02/29T00:00:00", "0000/01/01T00:00:00"] {
+            let known = NaiveDateTime::parse_from_str(text, SLASHES).ok();
+            assert_eq!(exact(text), known.filter(|_| !text.ends_with("60")), "{text}");
+        }
         assert!(is_no_date("1970-01-01T00:00:00") && is_no_date(""));
     }
 }

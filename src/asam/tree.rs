@@ -1,26 +1,36 @@
 //! The elements of one issue, lossless, in one flat arena that is used again for the next issue.
 
+use super::words::Word;
+
 /// A subtree: elements and texts in document order.
 #[derive(Default)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
     attributes: Vec<(Span, Span)>,
-    /// Names, values and texts, one after the other.
+    /// Values and texts, and names that are no words, one after the other.
     bytes: String,
+    /// The length of the names that are words.
+    words: usize,
     open: Vec<usize>,
 }
 
 type Span = (u32, u32);
 
 struct Node {
-    /// The name of an element, the characters of a text.
-    span: Span,
+    what: What,
     /// The node after this one's subtree.
     end: u32,
     depth: u16,
-    element: bool,
     /// Its attributes: from, to.
     attributes: Span,
+}
+
+/// An element by its name, or a text by its characters.
+#[derive(Clone, Copy)]
+enum What {
+    Word(Word),
+    Name(Span),
+    Text(Span),
 }
 
 /// An element of a [`Tree`].
@@ -42,6 +52,7 @@ impl Tree {
         self.nodes.clear();
         self.attributes.clear();
         self.bytes.clear();
+        self.words = 0;
         self.open.clear();
     }
 
@@ -52,13 +63,17 @@ impl Tree {
 
     /// How many bytes of names and texts there are.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.words
     }
 
-    pub(super) fn start(&mut self, name: &str) {
-        let span = self.keep(name);
+    pub(super) fn start(&mut self, name: &str, word: Option<Word>) {
+        let what = match word {
+            Some(word) => What::Word(word),
+            None => What::Name(self.keep(name)),
+        };
+        self.words += word.map_or(0, |word| word.name.len());
         let attributes = offset(self.attributes.len());
-        self.push(span, true, (attributes, attributes));
+        self.push(what, (attributes, attributes));
         self.open.push(self.nodes.len() - 1);
     }
 
@@ -79,8 +94,10 @@ impl Tree {
         let span = self.keep(text);
         match self.nodes.last_mut() {
             // Comments, references and CDATA do not split a text.
-            Some(node) if !node.element && node.depth == depth => node.span.1 = span.1,
-            _ => self.push(span, false, (0, 0)),
+            Some(Node { what: What::Text(text), depth: known, .. }) if *known == depth => {
+                text.1 = span.1;
+            }
+            _ => self.push(What::Text(span), (0, 0)),
         }
     }
 
@@ -93,17 +110,17 @@ impl Tree {
     }
 
     pub(super) fn root(&self) -> Option<Element<'_>> {
-        self.nodes.first().filter(|node| node.element).map(|_| Element { tree: self, at: 0 })
+        self.nodes.first().filter(|node| node.is_element()).map(|_| Element { tree: self, at: 0 })
     }
 
     fn depth(&self) -> u16 {
         u16::try_from(self.open.len()).unwrap_or(u16::MAX)
     }
 
-    fn push(&mut self, span: Span, element: bool, attributes: Span) {
+    fn push(&mut self, what: What, attributes: Span) {
         let depth = self.depth();
         let end = offset(self.nodes.len() + 1);
-        self.nodes.push(Node { span, end, depth, element, attributes });
+        self.nodes.push(Node { what, end, depth, attributes });
     }
 
     fn keep(&mut self, text: &str) -> Span {
@@ -112,8 +129,23 @@ impl Tree {
         (from, offset(self.bytes.len()))
     }
 
+    #[inline]
+    fn child(&self, node: &Node, at: usize) -> Child<'_> {
+        match node.what {
+            What::Text(span) => Child::Text(self.get(span)),
+            What::Word(_) | What::Name(_) => Child::Element(Element { tree: self, at }),
+        }
+    }
+
+    #[inline]
     fn get(&self, span: Span) -> &str {
         self.bytes.get(span.0 as usize..span.1 as usize).unwrap_or_default()
+    }
+}
+
+impl Node {
+    fn is_element(&self) -> bool {
+        !matches!(self.what, What::Text(_))
     }
 }
 
@@ -124,7 +156,18 @@ fn offset(at: usize) -> u32 {
 
 impl<'t> Element<'t> {
     pub(super) fn name(self) -> &'t str {
-        self.tree.get(self.node().span)
+        match self.node().what {
+            What::Word(word) => word.name,
+            What::Name(span) | What::Text(span) => self.tree.get(span),
+        }
+    }
+
+    /// Its name, if some version of the format has it.
+    pub(super) fn word(self) -> Option<Word> {
+        match self.node().what {
+            What::Word(word) => Some(word),
+            What::Name(_) | What::Text(_) => None,
+        }
     }
 
     pub(super) fn children(self) -> impl Iterator<Item = Child<'t>> + use<'t> {
@@ -134,24 +177,14 @@ impl<'t> Element<'t> {
             let node = (at < end).then(|| &self.tree.nodes[at])?;
             let here = at;
             at = node.end as usize;
-            Some(if node.element {
-                Child::Element(Element { tree: self.tree, at: here })
-            } else {
-                Child::Text(self.tree.get(node.span))
-            })
+            Some(self.tree.child(node, here))
         })
     }
 
     /// Everything below, in document order: elements when they begin, and texts.
     pub(super) fn descendants(self) -> impl Iterator<Item = Child<'t>> + use<'t> {
-        (self.at + 1..self.node().end as usize).map(move |at| {
-            let node = &self.tree.nodes[at];
-            if node.element {
-                Child::Element(Element { tree: self.tree, at })
-            } else {
-                Child::Text(self.tree.get(node.span))
-            }
-        })
+        let below = self.at + 1..self.node().end as usize;
+        below.map(move |at| self.tree.child(&self.tree.nodes[at], at))
     }
 
     /// All elements below in document order; those below an element for which `enter` says no
@@ -161,7 +194,7 @@ impl<'t> Element<'t> {
         let mut at = self.at + 1;
         while at < end {
             let node = &self.tree.nodes[at];
-            let skip = node.element && !enter(Element { tree: self.tree, at });
+            let skip = node.is_element() && !enter(Element { tree: self.tree, at });
             at = if skip { node.end as usize } else { at + 1 };
         }
     }
@@ -170,9 +203,9 @@ impl<'t> Element<'t> {
     pub(super) fn path(self) -> String {
         let around = |at: &usize| {
             let node = &self.tree.nodes[*at];
-            node.element && *at <= self.at && self.at < node.end as usize
+            node.is_element() && *at <= self.at && self.at < node.end as usize
         };
-        let names = (0..=self.at).filter(around).map(|at| self.tree.get(self.tree.nodes[at].span));
+        let names = (0..=self.at).filter(around).map(|at| Element { tree: self.tree, at }.name());
         names.collect::<Vec<_>>().join("/")
     }
 
@@ -204,11 +237,13 @@ impl<'t> Element<'t> {
     }
 
     pub(super) fn attribute(self, name: &str) -> Option<&'t str> {
+        self.attributes().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn attributes(self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
         let (from, to) = self.node().attributes;
-        self.tree.attributes[from as usize..to as usize]
-            .iter()
-            .find(|(key, _)| self.tree.get(*key) == name)
-            .map(|(_, value)| self.tree.get(*value))
+        let pairs = &self.tree.attributes[from as usize..to as usize];
+        pairs.iter().map(move |(name, value)| (self.tree.get(*name), self.tree.get(*value)))
     }
 
     /// The text before the first child element, trimmed.
@@ -227,12 +262,12 @@ impl<'t> Element<'t> {
     /// The text between this element's end tag and the next tag.
     pub(super) fn tail(self) -> &'t str {
         let node = self.node();
-        self.tree
-            .nodes
-            .get(node.end as usize)
-            .filter(|next| !next.element && next.depth == node.depth)
-            .map(|next| self.tree.get(next.span))
-            .unwrap_or_default()
+        match self.tree.nodes.get(node.end as usize) {
+            Some(Node { what: What::Text(span), depth, .. }) if *depth == node.depth => {
+                self.tree.get(*span)
+            }
+            _ => "",
+        }
     }
 
     /// Which node of the tree it is.
@@ -252,15 +287,15 @@ mod tests {
     #[test]
     fn children_leads_and_tails() {
         let mut tree = Tree::default();
-        tree.start("A");
+        tree.start("A", None);
         tree.attribute("ID", "7");
         tree.text(" x ");
         tree.text("&");
-        tree.start("B");
+        tree.start("B", super::super::words::word("B"));
         tree.text("b");
         assert!(!tree.end());
         tree.text("tail of b");
-        tree.start("C");
+        tree.start("C", None);
         tree.end();
         assert!(tree.end());
         let root = tree.root().unwrap();

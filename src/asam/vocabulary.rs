@@ -136,44 +136,6 @@ pub(super) const COMPONENTS: &[(&str, &str)] = &[
 /// The field of its label.
 pub(super) const COMPONENT_NAME: &str = "pudis_component_name_";
 
-/// The PFIFF profile's name of an element that other versions call otherwise.
-pub(super) fn canonical(name: &str) -> &str {
-    match name {
-        "COMPANIES" => "COMPANY-DATAS",
-        "COMPANY" => "COMPANY-DATA",
-        "COMPANY-REF" => "COMPANY-DATA-REF",
-        "ISSUE-PLANNING-INFOS" => "ISSUE-PROPERTIES",
-        "ISSUE-ANNOTATIONS" => "ANNOTATIONS",
-        "ISSUE-ANNOTATION" => "ANNOTATION",
-        name => name,
-    }
-}
-
-/// Whether some version of the format has an element of this name in an ISSUE; others are reported.
-#[rustfmt::skip]
-pub(super) fn is_known(name: &str) -> bool {
-    matches!(
-        name,
-        "ABS" | "ADDRESS" | "AMOUNT" | "ANNOTATION" | "ANNOTATION-RELATED-DOCUMENT" |
-        "ANNOTATION-RELATED-DOCUMENTS" | "ANNOTATION-TEXT" | "ANNOTATIONS" | "CATEGORY" |
-        "COMPANY-DATA-REF" | "COMPANY-ISSUE-INFO" | "COMPANY-ISSUE-INFOS" | "COND" | "CONTENT" |
-        "COST-AMOUNT" | "COST-CURRENCY" | "COST-DETAILS" | "COST-SHARES" | "DATE" |
-        "DELIVERY-DATE" | "DELIVERY-MILESTONE" | "DELIVERY-MILESTONES" | "DESC" | "DOMAIN" |
-        "EFFORT-AMOUNT" | "EFFORT-DETAILS" | "EFFORT-SHARES" | "EFFORT-UNIT" |
-        "ENGINEERING-OBJECT" | "ENGINEERING-OBJECTS" | "ISSUE" | "ISSUE-COST" | "ISSUE-COSTS" |
-        "ISSUE-CURRENT-STATE" | "ISSUE-DESC" | "ISSUE-EFFORT" | "ISSUE-ENVIRONMENT" |
-        "ISSUE-HISTORY-STATE" | "ISSUE-HISTORY-STATES" | "ISSUE-ID" | "ISSUE-INITIATOR" |
-        "ISSUE-PRIORITY" | "ISSUE-PROPERTIES" | "ISSUE-REF" | "ISSUE-RELATED-DOCUMENT" |
-        "ISSUE-RELATED-DOCUMENTS" | "ISSUE-RELATION" | "ISSUE-SEVERITY" | "ISSUE-SOLUTION" |
-        "ISSUE-SOLUTION-DESC" | "ISSUE-SOLUTIONS" | "ISSUE-STATE" | "LABEL" | "LONG-NAME" |
-        "LONG-NAME-1" | "MAX" | "MIN" | "NUMBER" | "PRM" | "PRM-CHAR" | "PRM-UNIT" | "PRMS" |
-        "PROJECT-ID" | "PROJECT-IDS" | "RELATED-ISSUE" | "RELATED-ISSUES" | "REPRODUCIBILITY" |
-        "REVISION-LABEL" | "REVISION-LABELS" | "SD" | "SDG" | "SDG-CAPTION" | "SDGS" |
-        "SHORT-LABEL" | "SHORT-NAME" | "STATE-1" | "TEAM-MEMBER-REF" | "TEXT" | "TOL" |
-        "TRANSACTION-ID" | "TYP" | "UNIT" | "URL" | "XDOC" | "XFILE"
-    )
-}
-
 /// The field of a category, and where its value stands.
 pub(super) fn object_field(category: &str) -> Option<(&'static str, Value)> {
     let category =

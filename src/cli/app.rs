@@ -5,15 +5,20 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::args::Global;
-use super::config;
 use super::lock::{self, Wait};
+use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
+use crate::exchange::{
+    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
-use crate::{Clock, Result, Timestamp};
+use crate::transport::folder::Folder;
+use crate::transport::sftp::{self, Secret};
+use crate::transport::{Sftp, Transport};
+use crate::{Clock, Error, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
 #[derive(Clone, Copy, Debug)]
@@ -174,9 +179,42 @@ impl App {
             clock: &self.clock,
             wall,
             progress,
-            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            options: Options {
+                dry_run: global.dry_run,
+                no_remote: global.no_remote,
+                spare_tracker: false,
+                patient: true,
+            },
             stop: self.stop.clone(),
+            transports: self,
+            due: Due::All,
         }
+    }
+}
+
+impl Transports for App {
+    fn open(&self, partner: &Partner) -> Result<Box<dyn Transport>> {
+        let Some(transport) = &partner.transport else {
+            let what = format!("partner {} has no transport", partner.key);
+            return Err(Error::setup(crate::CONFIG, what));
+        };
+        match &transport.way {
+            Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+            Way::Sftp(sftp) => {
+                let read = |secret: &Option<_>| {
+                    let text = secret.as_ref().map(secret::read).transpose();
+                    text.map(|text| text.map(Secret::new))
+                };
+                let passphrase = read(&sftp.passphrase)?;
+                let password = read(&sftp.password)?;
+                let options = sftp::Options { passphrase, password, ..sftp.options.clone() };
+                Ok(Box::new(Sftp::new(options, self.disk.clone())))
+            }
+        }
+    }
+
+    fn sleep(&self, pause: std::time::Duration) {
+        std::thread::sleep(pause);
     }
 }
 

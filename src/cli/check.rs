@@ -10,9 +10,10 @@ use super::style::{Tone, plain};
 use super::table::Table;
 use super::{Exit, config, out_style, print, print_json};
 use crate::engdat::{self, FileEntry};
-use crate::exchange::Settings;
+use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
 use crate::tracker::{Schema, Tracker};
+use crate::transport::Probe;
 use crate::{Clock, Error, Fault, Severity, sync};
 
 /// What was found.
@@ -20,10 +21,21 @@ use crate::{Clock, Error, Fault, Severity, sync};
 struct Found {
     problems: Vec<String>,
     warnings: Vec<String>,
+    /// What was tried at the partners' servers, and what came of it.
+    transports: Vec<Tried>,
+}
+
+/// A thing that was tried at a partner's server.
+#[derive(Debug, serde::Serialize)]
+struct Tried {
+    partner: String,
+    what: String,
+    remark: Option<String>,
+    error: Option<String>,
 }
 
 /// Checks the configuration and what it names; lists every problem.
-pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
     let path = config::locate(global.config.as_deref())?;
     if !path.exists() {
         config::read(&path)?;
@@ -35,7 +47,11 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
             found.warnings.extend(config.warnings);
             spool(&config.settings, &mut found);
             descriptions(&config.settings, &SystemClock(global.now), &mut found);
-            tracker(&config.settings, global, &mut found);
+            let app = App::with(config.settings.clone(), global, Access::Overlay, "engsync");
+            tracker(&config.settings, app.as_ref(), &mut found);
+            if let Ok(app) = &app {
+                transports(app, write_probe, &mut found);
+            }
         }
         Err(error) if error.source.is_some() => return Err(error.into()),
         Err(error) => {
@@ -46,10 +62,16 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
     if global.json {
         print_json(&json!({
             "config": path, "problems": found.problems, "warnings": found.warnings,
+            "transports": found.transports,
         }))?;
     } else {
         let style = out_style(global);
         let mut text = String::new();
+        for tried in found.transports.iter().filter(|tried| tried.error.is_none()) {
+            let remark = tried.remark.as_deref().unwrap_or("good");
+            let remark = plain(remark);
+            text.push_str(&format!("{}: {}: {remark}\n", tried.partner, plain(&tried.what)));
+        }
         for problem in &found.problems {
             text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
         }
@@ -112,11 +134,13 @@ fn is_writable(dir: &Path) -> bool {
 }
 
 /// The tracker's fields against the rules.
-fn tracker(settings: &Settings, global: &Global, found: &mut Found) {
-    let opened = App::with(settings.clone(), global, Access::Overlay, "engsync");
-    let schema = opened.and_then(|app| app.tracker.schema());
+fn tracker(settings: &Settings, opened: std::result::Result<&App, &Error>, found: &mut Found) {
+    let schema = match opened {
+        Ok(app) => app.tracker.schema().map_err(|error| error.line()),
+        Err(error) => Err(error.line()),
+    };
     match schema {
-        Err(error) => found.problems.push(error.line()),
+        Err(problem) => found.problems.push(problem),
         Ok(schema) => {
             for partner in &settings.partners {
                 let known = crate::asam::is_known_field;
@@ -131,6 +155,33 @@ fn tracker(settings: &Settings, global: &Global, found: &mut Found) {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Reaches every partner's server, and lists; with `write`, leaves a probe file and takes it back.
+fn transports(app: &App, write: bool, found: &mut Found) {
+    let with = |partner: &&Partner| partner.transport.is_some();
+    for partner in app.settings.partners.iter().filter(with) {
+        let probes = match app.open(partner) {
+            Ok(mut transport) => transport.check(write),
+            Err(error) => {
+                vec![Probe { what: "open the transport".to_owned(), outcome: Err(error) }]
+            }
+        };
+        for Probe { what, outcome } in probes {
+            let (remark, error) = match outcome {
+                Ok(remark) => (Some(remark).filter(|remark| !remark.is_empty()), None),
+                Err(error) => {
+                    let hint = error.hint.as_ref().map(|hint| format!(" ({hint})"));
+                    (None, Some(format!("{}{}", error.line(), hint.unwrap_or_default())))
+                }
+            };
+            if let Some(error) = &error {
+                let text = format!("[partner.{}.transport] {what}: {error}", partner.key);
+                found.problems.push(text);
+            }
+            found.transports.push(Tried { partner: partner.key.clone(), what, remark, error });
         }
     }
 }

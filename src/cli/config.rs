@@ -1,5 +1,7 @@
 //! The configuration: found, read, checked as a whole; every problem, not the first.
 
+mod transport;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -233,6 +235,7 @@ impl Reader<'_> {
         let document = self.document(key, raw);
         let users = self.users(key, raw.users.as_deref());
         let rules = self.rules(key, &raw.rule, users.as_ref());
+        let transport = self.transport(key, raw.transport.as_ref());
         let (render, pudis, style_element) = document?;
         let zone = zone.ok()?;
         let policy = Policy {
@@ -262,6 +265,7 @@ impl Reader<'_> {
             render,
             pudis,
             style: Style { document_name_element: style_element, ..Style::pfiff(zone) },
+            transport,
         })
     }
 

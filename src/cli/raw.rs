@@ -129,6 +129,7 @@ pub(super) struct RawPartner {
     pub engdat: RawEngdat,
     #[serde(default)]
     pub document: RawDocument,
+    pub transport: Option<Spanned<RawTransport>>,
     #[serde(default)]
     pub rule: Vec<Spanned<RawRule>>,
 }
@@ -205,6 +206,41 @@ pub(super) struct RawDocument {
     pub pudis: Option<String>,
     pub render: Option<String>,
     pub document_name_element: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransport {
+    pub kind: String,
+    pub inbox: String,
+    pub outbox: String,
+    pub outbox_tmp: Option<String>,
+    #[serde(default)]
+    pub keep: bool,
+    pub mode: Option<String>,
+    pub group: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub passphrase_env: Option<String>,
+    pub passphrase_file: Option<PathBuf>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub agent: Option<bool>,
+    pub agent_socket: Option<PathBuf>,
+    pub known_hosts: Option<PathBuf>,
+    pub fingerprint: Option<String>,
+    pub sessions: Option<usize>,
+    pub posix_rename: Option<bool>,
+    pub connect_seconds: Option<u64>,
+    pub login_seconds: Option<u64>,
+    pub idle_seconds: Option<u64>,
+    pub total_seconds: Option<u64>,
+    pub keep_alive_seconds: Option<u64>,
+    pub every: Option<String>,
+    pub cron: Option<String>,
+    pub jitter: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
 mod notes;
+mod timetable;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,10 +13,11 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Pass, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
 use notes::Heart;
+use timetable::Timetable;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
@@ -49,6 +51,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
     app.spool.create()?;
     let (wake, woken) = channel();
     listen(app.stop.clone(), wake.clone())?;
+    let timetable = Timetable::read(&app);
     let mut service = Service {
         global,
         config,
@@ -57,6 +60,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         woken,
         watcher: None,
         heart: Heart::new(),
+        timetable,
         failures: 0,
         more: false,
     };
@@ -78,6 +82,8 @@ struct Service<'a> {
     woken: Receiver<Wake>,
     watcher: Option<Watcher>,
     heart: Heart,
+    /// When files are exchanged with whom.
+    timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
     /// The last pass left packages that could be taken.
@@ -104,13 +110,23 @@ impl Service<'_> {
         let begun = Instant::now();
         self.more = false;
         let pass = match self.app.take_turn(&|| self.heart.beat()) {
-            Ok(true) => exchange::pass(&self.app.tools(self.global, &wall, &self.heart), PACKAGES),
+            Ok(true) => {
+                let mut tools = self.app.tools(self.global, &wall, &self.heart);
+                // It comes back for files that have yet to settle.
+                tools.options.patient = false;
+                let now = self.app.clock.now();
+                tools.due = Due::Only(self.timetable.due(&self.app.settings, now));
+                exchange::pass(&tools, PACKAGES)
+            }
             Ok(false) => return Ok(()),
             Err(error) => Err(error),
         };
         let stopped = pass.as_ref().is_err_and(|error| error.code == STOPPED);
         if self.app.has_turn() {
             after_pass(&self.app, self.global, pass.is_ok() || stopped);
+        }
+        if let Ok(pass) = &pass {
+            self.timetable.ended(&self.app, &pass.report);
         }
         self.app.rest();
         match pass {
@@ -160,6 +176,8 @@ impl Service<'_> {
             }
         };
         // A due time in the past was dealt with by the pass, as far as it can be.
+        let exchange = self.timetable.pause(now);
+        let due = due.into_iter().chain(exchange).min();
         let due = due.map(|due| due.max(Duration::from_millis(200)));
         due.unwrap_or(spool.scan).min(spool.scan)
     }
@@ -201,6 +219,7 @@ impl Service<'_> {
         match load(&self.config, &self.app, self.global) {
             Ok(app) => {
                 self.app = app;
+                self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
                 self.watcher = None;
                 self.arm();

@@ -94,6 +94,24 @@ impl Spool {
         Ok(count)
     }
 
+    /// The packages in `outgoing/PARTNER/` under names that engsync writes; other files there
+    /// are nothing. A directory that is not there yet is empty.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn outgoing(&self, partner: &str) -> Result<Vec<Group>> {
+        let dir = self.dir("outgoing").join(partner);
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
+        let mut groups = packages(&dir)?.groups;
+        for group in &mut groups {
+            group.parts.retain(|part| part.name.strict().is_ok());
+        }
+        groups.retain(|group| !group.parts.is_empty());
+        Ok(groups)
+    }
+
     /// The packages in a state, in the order of their names.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ pub struct Base {
     /// The partner's fields whose last delivered value could not be applied, each with the one
     /// before, which was: to the rules it is the one they know.
     pub behind: BTreeMap<Field, Option<Value>>,
+    /// The revision of the local issue that was last looked at, where its tracker tells one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_revision: Option<String>,
     /// What each inbound field was last set to by a rule, before the tracker made of it what
     /// `local` says; so that a tracker which normalises makes no ping-pong.
     pub wanted: BTreeMap<Field, Option<Value>>,

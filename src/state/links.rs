@@ -53,7 +53,7 @@ pub struct Intent {
     pub partner: String,
     /// The partner's number of the issue.
     pub remote: String,
-    /// What kind of write: `fields`.
+    /// What kind of write: `create`, `fields`, `decision`.
     pub operation: String,
     /// What the operation needs to be recognised, as JSON.
     pub payload: String,
@@ -231,5 +231,14 @@ impl State {
     pub fn clear_intents(&self, partner: &str, remote: &str) -> Result<()> {
         let sql = "DELETE FROM intent WHERE partner = ?1 AND remote = ?2";
         self.execute(sql, [partner, remote]).map(drop)
+    }
+
+    /// The outcome of an issue's intents of one operation is known.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn clear_intents_to(&self, operation: &str, partner: &str, remote: &str) -> Result<()> {
+        let sql = "DELETE FROM intent WHERE operation = ?1 AND partner = ?2 AND remote = ?3";
+        self.execute(sql, [operation, partner, remote]).map(drop)
     }
 }

@@ -49,8 +49,20 @@ pub(crate) struct Theirs {
     pub(crate) status: String,
     pub(crate) told: Vec<String>,
     pub(crate) got: BTreeMap<String, String>,
-    /// Values of `shared` that were exported and arrived here.
-    pub(crate) arrived: BTreeSet<String>,
+    /// How often `shared` was set, and which of those settings arrived here last: the same value
+    /// typed once more is another one.
+    turn: usize,
+    arrived: usize,
+}
+
+impl Theirs {
+    /// Sets the shared value, whoever says so.
+    pub(crate) fn types(&mut self, value: Option<String>) {
+        if self.shared != value {
+            self.turn += 1;
+            self.shared = value;
+        }
+    }
 }
 
 /// A document on its way to us.
@@ -218,6 +230,7 @@ impl World {
             fields,
             comments: export.what.comments.iter().enumerate().map(comment).collect(),
             attachments: export.what.files.iter().map(|(name, text)| file(name, text)).collect(),
+            revision: None,
         };
         let reference = format!("ENG{:017}MFA", export.at);
         let delivery = Delivery {
@@ -228,8 +241,9 @@ impl World {
             findings: Vec::new(),
         };
         let done = self.hand_in(&delivery, &reference);
-        if done && let Some(value) = &export.what.shared {
-            self.theirs[number].arrived.insert(value.clone());
+        if done {
+            let arrived = &mut self.theirs[number].arrived;
+            *arrived = export.what.turn.max(*arrived);
         }
         done
     }
@@ -332,16 +346,18 @@ impl World {
     fn answer_arrives(&mut self, number: usize, answer: &Outgoing) {
         let said = answer.fields.get("reproducibility").map(Value::to_string);
         let cleared = answer.cleared.contains("reproducibility");
-        let before = self.theirs[number].shared.clone();
+        let theirs = &self.theirs[number];
         if said.is_some() || cleared {
-            if let Some(lost) = before.filter(|value| {
-                Some(value) != said.as_ref() && self.theirs[number].arrived.contains(value)
-            }) {
+            // What never arrived here nobody here can know of.
+            let known = theirs.turn == theirs.arrived;
+            if let Some(lost) =
+                theirs.shared.clone().filter(|value| known && Some(value) != said.as_ref())
+            {
                 // A value that a person here typed as well is theirs to lose.
                 let here = self.typed.contains(&lost);
                 assert!(here || self.remembers(number, &lost), "{lost:?} of the partner is gone");
             }
-            self.theirs[number].shared = said;
+            self.theirs[number].types(said);
         }
         let theirs = &mut self.theirs[number];
         theirs.status = answer.fields.text("supplier_status");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 use crate::cli::style::plain;
-use crate::exchange::{LOCAL, Outcome, PackageReport, Progress, Report};
+use crate::exchange::{Exchange, LOCAL, Outcome, PackageReport, Progress, Report};
 use crate::sync::Action;
 
 /// Tells systemd that the service lives, also in the midst of a long package. Outside systemd it
@@ -95,7 +95,11 @@ pub(super) fn tell(report: &Report, took: Duration) {
     for exchange in &report.exchanges {
         match &exchange.error {
             Some(error) => {
-                tracing::warn!("{}: exchange failed: {}", exchange.partner, plain(error));
+                let hint = exchange.hint.as_deref().map(plain).unwrap_or_default();
+                tracing::warn!(hint, "{}: exchange failed: {}", exchange.partner, plain(error));
+            }
+            None if exchange.is_idle() => {
+                tracing::debug!("{}: nothing to exchange", exchange.partner);
             }
             None => tracing::info!(
                 "{}: fetched {}, delivered {}",
@@ -114,12 +118,17 @@ pub(super) fn line(report: &Report) -> String {
         let here = |package: &&PackageReport| package.outcome == outcome && package.name != LOCAL;
         report.packages.iter().filter(here).count()
     };
-    let counts = [
+    let exchanged = |count: fn(&Exchange) -> u32| {
+        report.exchanges.iter().map(|exchange| count(exchange) as usize).sum()
+    };
+    let counts: [(usize, &str); 8] = [
+        (exchanged(|exchange| exchange.fetched), "fetched"),
         (count(Outcome::Applied), "applied"),
         (count(Outcome::Duplicate), "duplicate"),
         (count(Outcome::Deferred), "deferred"),
         (count(Outcome::Corrupt), "corrupt"),
         (report.sent.len(), "sent"),
+        (exchanged(|exchange| exchange.delivered), "delivered"),
         (count(Outcome::Waiting), "waiting"),
     ];
     let words: Vec<String> = counts
