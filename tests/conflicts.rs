@@ -395,6 +395,111 @@ fn a_third_value_while_ours_is_under_way_is_a_conflict() {
     let report = exchange.delivers("second", "never");
     assert_eq!(issue(&report)["conflicts"][0]["kind"], "both-changed");
     assert_eq!(exchange.field("shared"), "often");
+    let shown = exchange.conflict(&["show", "1"]).out;
+    for line in ["base:     always", "local:    often", "remote:   never"] {
+        assert!(shown.contains(line), "{line} is not in {shown}");
+    }
+    exchange.conflict(&["resolve", "1", "--take", "base"]);
+    assert_eq!(exchange.field("shared"), "always");
+    assert_eq!(exchange.told().as_deref(), Some("always"));
+}
+
+#[test]
+fn a_value_that_a_gate_keeps_out_is_not_overwritten_unseen() {
+    let rules = format!(
+        "{TWO_WAY}{}",
+        r#"
+[[partner.oem.rule]]
+kind = "gate"
+local = "status"
+not_equals = "Closed"
+stops = ["in"]
+[[partner.oem.rule]]
+kind = "to_remote"
+local = "status"
+remote = "supplier_status"
+[[partner.oem.rule]]
+kind = "to_remote"
+local = "fix_versions"
+remote = "resolved_in_release"
+"#
+    );
+    let mut exchange = Exchange::agreed(&rules, "always");
+    exchange.set("status=Closed");
+    exchange.delivers("second", "seldom");
+    exchange.set("shared=often");
+    let ran = exchange.site.engsync(&["run", "--json"]);
+    let report = ran.json();
+    assert_eq!((ran.code, &issue(&report)["held"][0]["code"]), (1, &json!("unseen-value")));
+    assert_eq!(report["sent"], json!([]), "not over theirs: {report:#}");
+    // Something else goes out: what it echoes of theirs is the newest.
+    exchange.set("fix_versions=R1");
+    let ran = exchange.site.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 0, "told once");
+    assert_eq!(told(&exchange.site, &ran.json()).as_deref(), Some("seldom"));
+    exchange.set("status=Open");
+    let report = exchange.site.run();
+    assert_eq!(issue(&report)["conflicts"][0]["kind"], "both-changed", "{report:#}");
+    exchange.conflict(&["resolve", "1", "--take", "local"]);
+    assert_eq!(exchange.told().as_deref(), Some("often"));
+}
+
+#[test]
+fn a_remote_gate_looks_at_the_newest_delivery_in_both_directions() {
+    let rules = r#"
+[[partner.oem.rule]]
+kind = "gate"
+remote = "reproducibility"
+equals = "always"
+[[partner.oem.rule]]
+kind = "to_remote"
+local = "status"
+remote = "supplier_status"
+"#;
+    let mut exchange = Exchange::agreed(rules, "always");
+    exchange.delivers("second", "seldom");
+    exchange.set("status=Working");
+    assert_eq!(exchange.site.run()["sent"], json!([]), "it stops both directions");
+    exchange.delivers("third", "always");
+    assert_eq!(exchange.field("summary"), "third");
+}
+
+/// The tracker takes only these values of `shared` from now on.
+fn takes_only(exchange: &Exchange, values: &str) {
+    let config = exchange.site.path("engsync.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let kind = text.lines().find(|line| line.starts_with("kind = \"embedded\"")).unwrap();
+    let values = format!("kind = \"embedded\" # {values}\nvalues = {{ shared = [{values}] }}");
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("values = ")).collect();
+    fs::write(&config, text.join("\n").replacen(kind, &values, 1)).unwrap();
+}
+
+#[test]
+fn a_decision_that_the_tracker_refuses_is_held_and_recorded_once() {
+    let rules = format!("{TWO_WAY}conflict = \"remote\"\n");
+    let mut exchange = Exchange::agreed(&rules, "always");
+    exchange.set("shared=often");
+    takes_only(&exchange, r#""always", "often""#);
+    exchange.exports("second", "seldom", &[]);
+    let ran = exchange.site.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 1);
+    let report = ran.json();
+    let held = issue(&report)["held"].as_array().unwrap();
+    let codes: Vec<&str> = held.iter().map(|held| held["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["tracker-refused", "unseen-value"], "{report:#}");
+    for title in ["third", "fourth"] {
+        let report = exchange.delivers(title, "seldom");
+        assert_eq!(issue(&report)["held"], json!([]), "told once");
+        assert_eq!(report["sent"], json!([]), "theirs wins: ours is not sent over it");
+    }
+    assert_eq!(exchange.field("shared"), "often");
+    assert_eq!(exchange.states(), ["auto-resolved"], "once");
+    takes_only(&exchange, r#""always", "often", "seldom""#);
+    exchange.site.engsync(&["retry", "ISS-1"]);
+    assert_eq!(exchange.site.engsync(&["run"]).code, 0);
+    assert_eq!(exchange.field("shared"), "seldom");
+    exchange.delivers("fifth", "seldom");
+    assert_eq!(exchange.states(), ["auto-resolved"], "once");
 }
 
 #[test]

@@ -323,7 +323,7 @@ proptest! {
 #[test]
 fn histories_that_went_wrong_once_end_well() {
     use Step::*;
-    let cases: [(bool, &str, bool, &[Step]); 12] = [
+    let cases: [(bool, &str, bool, &[Step]); 13] = [
         // A late document, and an edit of the partner's field.
         (false, "manual", false, &[Export(0), Export(0), Deliver(1), Title(0, 1), Summary(0, 0)]),
         // A file that begins like one of ours comes in two versions.
@@ -424,6 +424,23 @@ fn histories_that_went_wrong_once_end_well() {
                 Ours(1, None),
                 Run,
                 Theirs(1, Some(1)),
+            ],
+        ),
+        // The tracker refuses what both values became, and ours is under way to the partner.
+        (
+            false,
+            "append",
+            false,
+            &[
+                Trouble(3, 5),
+                Export(1),
+                Theirs(1, Some(0)),
+                Deliver(0),
+                Export(1),
+                Ours(1, Some(2)),
+                Run,
+                Deliver(0),
+                Answers(false),
             ],
         ),
         // Decided for the empty value that was agreed before; see `take`.

@@ -182,7 +182,7 @@ impl Run<'_> {
         let owed = link.owed.as_ref().unwrap_or(&nothing);
         let sent = link.base.sent.as_ref().unwrap_or(&nothing);
         let local_key = link.key.clone().unwrap_or_default();
-        let mut fields: Record = link.base.delivered.clone();
+        let mut fields: Record = link.latest().clone();
         for (field, value) in owed.fields.iter().chain(owed.envelope.iter()) {
             fields.set(field, Some(value.clone()));
         }

@@ -48,7 +48,11 @@ impl Run<'_> {
             let links = self.tools.state.pending(&partner.key)?;
             let mut issues = Vec::new();
             let done = self.take_pending_of(partner, &links, &mut issues);
-            issues.retain(|issue| !matches!(issue.action, Action::Skipped | Action::Unchanged));
+            // That it waits on is no news; what is owed or held of it is.
+            issues.retain(|issue| {
+                let waits = matches!(issue.action, Action::Skipped | Action::Unchanged);
+                !waits || issue.is_trouble() || !issue.remote_changes.is_empty()
+            });
             if !issues.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
                 report.issues = issues;

@@ -117,6 +117,19 @@ impl Base {
         }
     }
 
+    /// Whether a document is older than the one applied last; dates that are equal go by the
+    /// exchange reference, then by arrival.
+    #[must_use]
+    pub fn is_newer_than(&self, revision: Option<Timestamp>, reference: &str) -> bool {
+        match (self.revision, revision) {
+            (Some(last), Some(this)) if this < last => true,
+            (Some(last), Some(this)) if this == last => {
+                !reference.is_empty() && reference < &*self.package
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a local file is one that came in.
     #[must_use]
     pub fn is_imported(&self, name: &str, sha256: &str) -> bool {

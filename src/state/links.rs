@@ -1,6 +1,7 @@
 //! Links: which partner's issue is which of ours.
 
 use super::{Base, Outgoing, Pending, State, json, json_or_none, to_json};
+use crate::issue::Record;
 use crate::{Result, Timestamp};
 
 /// A partner's issue and ours.
@@ -73,6 +74,18 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Link> {
         owed: json_or_none(row, "owed")?,
         pending: json_or_none(row, "pending")?,
     })
+}
+
+impl Link {
+    /// What the partner delivered last, whether it was applied or a gate keeps it back.
+    #[must_use]
+    pub fn latest(&self) -> &Record {
+        let waits = self
+            .pending
+            .as_ref()
+            .filter(|pending| !self.base.is_newer_than(pending.revision, &pending.package));
+        waits.map_or(&self.base.delivered, |pending| &pending.fields)
+    }
 }
 
 impl State {

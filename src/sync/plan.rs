@@ -15,7 +15,8 @@ use crate::{Code, Finding};
 pub struct Sides<'a> {
     /// What was last agreed; `None` for an issue never met.
     pub base: Option<&'a Base>,
-    /// The partner's issue as delivered (for `plan_out`: as last delivered).
+    /// The partner's issue as delivered (for `plan_out`: as last delivered, even if a gate keeps
+    /// that back).
     pub remote: &'a Issue,
     /// Ours; `None` where there is none yet.
     pub local: Option<&'a Issue>,

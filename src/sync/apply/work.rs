@@ -10,7 +10,7 @@ use super::super::plan::{
     Sides,
 };
 use super::doubt::Doubt;
-use super::names::{KEY_FIELD, OUT, inward_mark, is_stale, local_change, outward_mark};
+use super::names::{KEY_FIELD, OUT, inward_mark, local_change, outward_mark};
 use super::{Context, Delivery, GonePolicy};
 use crate::issue::{Issue, Value};
 use crate::state::{Base, Entry, EntryKind, HeldMark, Link, LinkState, Outgoing, Pending};
@@ -86,7 +86,7 @@ impl<'a> Work<'a> {
         }
         self.link.state = LinkState::Active;
         self.find_lost()?;
-        let stale = is_stale(&self.link.base, delivery);
+        let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
         let known = self.link.key.is_some();
         let sides = Sides {
             base: known.then_some(&self.link.base),
@@ -124,11 +124,11 @@ impl<'a> Work<'a> {
 
     /// What follows once a plan was carried out: the base moves, and something may be owed.
     pub(super) fn settle(&mut self, plan: &InPlan) -> Result<Outcome> {
+        self.keep_conflicts(plan)?;
         if let Some(delivery) = self.delivery {
-            let stale = is_stale(&self.link.base, delivery);
+            let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
             self.remember(plan, delivery, stale);
         }
-        self.keep_conflicts(plan)?;
         self.link.pending = None;
         self.owe();
         Ok(self.finish())
@@ -158,6 +158,12 @@ impl<'a> Work<'a> {
         for conflict in &plan.conflicts {
             let decided = conflict.decision.is_some();
             let word = if decided { "auto-resolved" } else { "open" };
+            // What the tracker refused is decided anew at each delivery, but is one conflict.
+            if self.link.base.behind.contains_key(&conflict.remote_field)
+                && state.knows_conflict(&partner, &remote, word, conflict)?
+            {
+                continue;
+            }
             let id = state.add_conflict(&partner, &remote, word, conflict, *now)?;
             if !decided {
                 self.note(id, conflict);
@@ -212,7 +218,7 @@ impl<'a> Work<'a> {
         self.link.base.local_revision = revision;
         let remote = Issue {
             id: self.link.remote.clone(),
-            fields: self.link.base.delivered.clone(),
+            fields: self.link.latest().clone(),
             ..Issue::default()
         };
         let sides = Sides {
