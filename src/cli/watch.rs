@@ -1,5 +1,6 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
+mod alive;
 mod notes;
 mod timetable;
 
@@ -16,11 +17,16 @@ use super::{Exit, after_pass, config, print};
 use crate::exchange::{self, Due, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
+use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// So long after it was told to end, a service that still waits for somebody's server ends as it
+/// is: nothing is lost by dying anywhere.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         heart: Heart::new(),
         timetable,
         failures: 0,
+        rest: None,
+        away: 0,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -78,6 +86,9 @@ struct Service<'a> {
     timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
 }
 
 impl Service<'_> {
@@ -97,7 +108,11 @@ impl Service<'_> {
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
+        let alive = Alive::new(&self.app, self.heart.pulse());
         let mut tools = self.app.tools(self.global, &wall, &self.heart);
+        tools.options.spare_tracker = self.rest.is_some_and(|rest| rest > begun);
+        let spared = tools.options.spare_tracker;
+        tools.transports = &alive;
         // It comes back for files that have yet to settle.
         tools.options.patient = false;
         tools.due = Due::Only(self.timetable.due(&self.app.settings, self.app.clock.now()));
@@ -107,6 +122,7 @@ impl Service<'_> {
         match report {
             Ok(report) => {
                 self.failures = 0;
+                self.give_rest(&report, spared);
                 self.timetable.ended(&self.app, &report);
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
@@ -123,6 +139,19 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
     }
 
     /// With `--json` each pass that did something is a line on stdout.
@@ -193,6 +222,7 @@ impl Service<'_> {
                 self.app = app;
                 self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
@@ -244,6 +274,9 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
             let reason = if signal == SIGHUP { Wake::Reload } else { Wake::Stop };
             if reason == Wake::Stop {
                 tracing::info!("asked to end; finishing the operation in hand");
+                if !stop.is_asked() {
+                    std::thread::spawn(end_soon);
+                }
                 stop.ask();
             }
             if wake.send(reason).is_err() {
@@ -252,6 +285,14 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends the process when the operation in hand takes too long, a transfer over a slow line.
+#[allow(clippy::exit, clippy::disallowed_methods, reason = "the main thread waits for a server")]
+fn end_soon() {
+    std::thread::sleep(LAST_PATIENCE);
+    tracing::warn!("ended in the midst of a transfer; the next start goes on from there");
+    std::process::exit(0);
 }
 
 #[cfg(test)]
