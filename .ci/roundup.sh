@@ -93,7 +93,7 @@ def data(text):
         "for n, p in enumerate(['high', 'low', 'medium']):\n    pri.create(name=p, order=str(n + 1))\n")
     assert "'medium'" in text
     text = "from roundup import password\n" + text + """
-for k in ("b", "a", "x", "y", "one", "frost"):
+for k in ("a", "b", "x", "y", "one", "frost"):
     db.getclass("keyword").create(name=k)
 for name, zone in (("sync", "5"), ("dev", "")):
     user.create(username=name, password=password.Password(name + "pw", config=db.config),
