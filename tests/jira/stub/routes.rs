@@ -139,6 +139,9 @@ fn names(json: &Json) -> Vec<String> {
 }
 
 fn search(world: &World, args: &Json) -> Answer {
+    if !args["properties"].is_null() {
+        return Err(error(400, "Unrecognized field \"properties\" (Class SearchRequestBean)"));
+    }
     let validate = args["validateQuery"] != json!(false);
     let found = jql::search(world, args["jql"].as_str().unwrap_or_default(), validate)
         .map_err(|text| error(400, &text))?;

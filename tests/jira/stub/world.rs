@@ -175,6 +175,8 @@ pub struct World {
     pub bearer: String,
     pub denied_permissions: Vec<&'static str>,
     pub time_zone: &'static str,
+    /// Keys that issues had before they were moved.
+    pub moved: BTreeMap<String, u64>,
 }
 
 impl World {
@@ -201,6 +203,7 @@ impl World {
             bearer: "token".to_owned(),
             denied_permissions: vec![],
             time_zone: "Europe/Berlin",
+            moved: BTreeMap::new(),
         }
     }
 
@@ -234,8 +237,19 @@ impl World {
             Some(Ok(number)) if self.tickets.get(&number).is_some_and(|t| t.key == key) => {
                 Some(number)
             }
-            _ => self.tickets.iter().find(ids).map(|(number, _)| *number),
+            _ => {
+                let found = self.tickets.iter().find(ids).map(|(number, _)| *number);
+                found.or_else(|| self.moved.get(key).copied())
+            }
         }
+    }
+
+    /// Moves an issue to another project.
+    pub fn rename(&mut self, key: &str, to: &str) {
+        let number = self.find(key).unwrap();
+        self.moved.insert(key.to_owned(), number);
+        self.tickets.get_mut(&number).unwrap().key = to.to_owned();
+        self.touched(number);
     }
 
     pub fn ticket(&self, key: &str) -> &Ticket {
