@@ -102,7 +102,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn resume(&self, path: &Path, start: u64) -> Result<Temporary<'_>> {
-        self.steps.step("create");
+        self.steps.step_on("create", &[path]);
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let opened = OpenOptions::new()
             .write(true)
@@ -393,8 +393,8 @@ impl Temporary<'_> {
     /// With the path; the file is then removed.
     pub fn keep(mut self) -> Result<()> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        self.disk.steps.step("fsync");
         let path = std::mem::take(&mut self.path);
+        self.disk.steps.step_on("fsync", &[&path]);
         let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
         if kept.is_err() {
             self.path.clone_from(&path);

@@ -23,7 +23,7 @@ pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;

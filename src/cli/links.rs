@@ -5,10 +5,10 @@ use serde_json::json;
 use super::app::{Access, App};
 use super::args::Global;
 use super::{Exit, print, print_json};
+use crate::db::Transaction;
 use crate::exchange::Partner;
 use crate::state::{Base, Entry, EntryKind, Link, LinkState, Pending};
 use crate::sync::{Change, marker};
-use crate::tracker::Tracker;
 use crate::{Clock, Error, NOT_FOUND, Result, USAGE, stamp};
 
 /// Adopts an existing issue, so that the next delivery does not make a twin.
@@ -31,8 +31,9 @@ pub(super) fn link(
         let what = format!("there is no issue {key}");
         return Err(Error::setup(NOT_FOUND, what).hint("`engsync tracker list` shows them").into());
     }
-    let transaction = app.state.begin()?;
+    let whole = one_transaction(&app)?;
     app.tracker.mark(key, Some(&marker(&partner.policy, remote)))?;
+    let transaction = whole.map_or_else(|| app.state.begin(), Ok)?;
     let mut link = Link {
         id: 0,
         partner: partner.key.clone(),
@@ -59,12 +60,13 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
         let what = format!("{remote} of {} is not linked", partner.key);
         return Err(Error::setup(NOT_FOUND, what).into());
     };
-    let transaction = app.state.begin()?;
+    let whole = one_transaction(&app)?;
     let key = link.key.clone().unwrap_or_default();
     let there = app.tracker.get_many(std::slice::from_ref(&key))?.pop().flatten();
     if there.is_some() {
         app.tracker.mark(&key, None)?;
     }
+    let transaction = whole.map_or_else(|| app.state.begin(), Ok)?;
     app.state.remove_link(link.id)?;
     note(&app, &Link { key: None, ..link.clone() })?;
     transaction.commit()?;
@@ -108,6 +110,12 @@ pub(super) fn retry(global: &Global, issue: &str) -> anyhow::Result<Exit> {
             format!("{issue}: {freed} held; the next run tries again\n")
         }
     })
+}
+
+/// A transaction that covers the tracker too, where one can: none is held over a network, where
+/// what is done can be done again.
+fn one_transaction(app: &App) -> Result<Option<Transaction<'_>>> {
+    if app.tracker.capabilities().shares_state { app.state.begin().map(Some) } else { Ok(None) }
 }
 
 /// The links of a local key or a partner's number.

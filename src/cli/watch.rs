@@ -61,6 +61,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         heart: Heart::new(),
         timetable,
         failures: 0,
+        rest: None,
+        away: 0,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -84,6 +86,9 @@ struct Service<'a> {
     timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
 }
 
 impl Service<'_> {
@@ -105,6 +110,8 @@ impl Service<'_> {
         let begun = Instant::now();
         let alive = Alive::new(&self.app, self.heart.pulse());
         let mut tools = self.app.tools(self.global, &wall, &self.heart);
+        tools.options.spare_tracker = self.rest.is_some_and(|rest| rest > begun);
+        let spared = tools.options.spare_tracker;
         tools.transports = &alive;
         // It comes back for files that have yet to settle.
         tools.options.patient = false;
@@ -115,6 +122,7 @@ impl Service<'_> {
         match report {
             Ok(report) => {
                 self.failures = 0;
+                self.give_rest(&report, spared);
                 self.timetable.ended(&self.app, &report);
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
@@ -131,6 +139,19 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
     }
 
     /// With `--json` each pass that did something is a line on stdout.
@@ -201,6 +222,7 @@ impl Service<'_> {
                 self.app = app;
                 self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
