@@ -199,11 +199,7 @@ impl Disk {
             let verb = format!("rename {} to", from.display());
             Error::io(&verb, to, errno.into())
         })?;
-        self.sync_parent(to)?;
-        if parent(from) != parent(to) {
-            self.sync_parent(from)?;
-        }
-        Ok(())
+        self.sync_both(from, to)
     }
 
     /// Copies a regular file durably to a new name.
@@ -332,6 +328,12 @@ impl Disk {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("fsync", dir, e))
     }
 
+    /// A rename is durable in both directories.
+    fn sync_both(&self, from: &Path, to: &Path) -> Result<()> {
+        self.sync_parent(to)?;
+        if parent(from) == parent(to) { Ok(()) } else { self.sync_parent(from) }
+    }
+
     fn sync_parent(&self, path: &Path) -> Result<()> {
         self.sync_dir(parent(path))
     }
@@ -424,7 +426,7 @@ impl Temporary<'_> {
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
-            .and_then(|()| self.disk.sync_parent(path));
+            .and_then(|()| self.disk.sync_both(&self.path, path));
         if done.is_err() {
             self.discard();
         }
