@@ -1,5 +1,6 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
+mod alive;
 mod notes;
 mod timetable;
 
@@ -13,14 +14,25 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
+use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// So long after it was told to end, a service that still waits for somebody's server ends as it
+/// is: nothing is lost by dying anywhere.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
+/// So many packages are taken before answers go out, others may write, and whatever came
+/// meanwhile is looked at.
+const PACKAGES: usize = 100;
+
+/// Between two passes of a long queue; who waits for the turn asks more often.
+const GAP: Duration = Duration::from_millis(50);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +67,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         heart: Heart::new(),
         timetable,
         failures: 0,
+        rest: None,
+        away: 0,
+        more: false,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -78,6 +93,11 @@ struct Service<'a> {
     timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
+    /// The last pass left packages that could be taken.
+    more: bool,
 }
 
 impl Service<'_> {
@@ -94,20 +114,40 @@ impl Service<'_> {
         Ok(())
     }
 
+    /// A pass, as the one writer; between passes others may write.
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
-        let mut tools = self.app.tools(self.global, &wall, &self.heart);
-        // It comes back for files that have yet to settle.
-        tools.options.patient = false;
-        tools.due = Due::Only(self.timetable.due(&self.app.settings, self.app.clock.now()));
-        let report = exchange::run(&tools);
-        let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
-        after_pass(&self.app, self.global, report.is_ok() || stopped);
-        match report {
-            Ok(report) => {
+        self.more = false;
+        let spared = self.rest.is_some_and(|rest| rest > begun);
+        let alive = Alive::new(&self.app, self.heart.pulse());
+        let pass = match self.app.take_turn(&|| self.heart.beat()) {
+            Ok(true) => {
+                let mut tools = self.app.tools(self.global, &wall, &self.heart);
+                // It comes back for files that have yet to settle.
+                tools.options.patient = false;
+                tools.options.spare_tracker = spared;
+                tools.transports = &alive;
+                let now = self.app.clock.now();
+                tools.due = Due::Only(self.timetable.due(&self.app.settings, now));
+                exchange::pass(&tools, PACKAGES)
+            }
+            Ok(false) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        let stopped = pass.as_ref().is_err_and(|error| error.code == STOPPED);
+        if self.app.has_turn() {
+            after_pass(&self.app, self.global, pass.is_ok() || stopped);
+        }
+        if let Ok(pass) = &pass {
+            self.timetable.ended(&self.app, &pass.report);
+        }
+        self.app.rest();
+        match pass {
+            Ok(Pass { report, more }) => {
                 self.failures = 0;
-                self.timetable.ended(&self.app, &report);
+                self.give_rest(&report, spared);
+                self.more = more;
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -125,6 +165,19 @@ impl Service<'_> {
         Ok(())
     }
 
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
+    }
+
     /// With `--json` each pass that did something is a line on stdout.
     fn print(&self, report: &Report) -> anyhow::Result<()> {
         if self.global.json && !report.is_idle() {
@@ -138,6 +191,9 @@ impl Service<'_> {
         let spool = &self.app.settings.spool;
         if self.failures > 0 {
             return back_off(spool.scan, self.failures);
+        }
+        if self.more {
+            return GAP;
         }
         let (now, wall) = (self.app.clock.now(), SystemClock(None).now().into());
         let due = match self.app.spool.next_due(now, wall, spool.settle) {
@@ -193,6 +249,7 @@ impl Service<'_> {
                 self.app = app;
                 self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
@@ -244,6 +301,9 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
             let reason = if signal == SIGHUP { Wake::Reload } else { Wake::Stop };
             if reason == Wake::Stop {
                 tracing::info!("asked to end; finishing the operation in hand");
+                if !stop.is_asked() {
+                    std::thread::spawn(end_soon);
+                }
                 stop.ask();
             }
             if wake.send(reason).is_err() {
@@ -252,6 +312,14 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends the process when the operation in hand takes too long, a transfer over a slow line.
+#[allow(clippy::exit, clippy::disallowed_methods, reason = "the main thread waits for a server")]
+fn end_soon() {
+    std::thread::sleep(LAST_PATIENCE);
+    tracing::warn!("ended in the midst of a transfer; the next start goes on from there");
+    std::process::exit(0);
 }
 
 #[cfg(test)]

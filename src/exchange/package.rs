@@ -180,9 +180,10 @@ impl Run<'_> {
         let attempts = doing.attempts + 1;
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
-        // The same trouble as at the last try is no news.
-        let same =
-            |before: &Reason| (&before.reason, &before.text) == (&reason.reason, &reason.text);
+        // The same trouble as at the last try is no news; nor is it when there was no try.
+        let same = |before: &Reason| {
+            before.reason == reason.reason && (before.text == reason.text || self.rests())
+        };
         report.standing = doing.before.as_ref().is_some_and(same);
         let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
