@@ -4,6 +4,7 @@
 mod again;
 mod app;
 mod args;
+mod backend;
 mod check;
 mod config;
 mod conflicts;
@@ -19,6 +20,7 @@ mod pack;
 mod progress;
 mod raw;
 mod report;
+mod secret;
 mod status;
 mod style;
 mod table;
@@ -108,9 +110,21 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             show_report(&report?, global)
         }
         Command::Watch => watch::run(global),
+        Command::Exchange { partners } => {
+            let app = App::open(global, access(global), "engsync")?;
+            let bars = progress::Bars::new(!global.quiet && !global.json);
+            let wall = SystemClock(None);
+            let mut tools = app.tools(global, &wall, &bars);
+            if !partners.is_empty() {
+                tools.due = exchange::Due::Only(partners.iter().cloned().collect());
+            }
+            let report = exchange::exchange(&tools);
+            after_pass(&app, global, report.is_ok());
+            show_report(&report?, global)
+        }
         Command::Pack(args) => pack::run(args, global),
         Command::Inspect { paths } => inspect::run(paths, global),
-        Command::Check => check::run(global),
+        Command::Check { write_probe } => check::run(global, *write_probe),
         Command::Status { check } => {
             let app = App::open(global, Access::Overlay, "engsync")?;
             let status = status::Status::read(&app, &SystemClock(None))?;
@@ -209,7 +223,7 @@ fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Resu
     let width = terminal_width();
     let mut stdout = std::io::stdout().lock();
     let mut output = tracker::Output { json: global.json, out: &mut stdout, width };
-    match tracker::run(&args.command, &app.tracker, &app.disk, &mut output) {
+    match tracker::run(&args.command, app.tracker.embedded()?, &app.disk, &mut output) {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.fault == Fault::Item => {
             show_error(&error.into(), global);

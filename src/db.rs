@@ -68,6 +68,7 @@ impl Db {
             connection.commit_hook(Some(inside)).map_err(wrap)?;
             connection
         };
+        steps.database(path);
         let db = Self::wrap(connection, path, steps);
         db.migrate(schemas)?;
         Ok(db)

@@ -8,12 +8,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
 use crate::{Digest, Error, Fault, Hasher, Result};
 
+#[cfg(debug_assertions)]
+mod record;
 mod steps;
 
 pub use steps::Steps;
@@ -25,7 +28,7 @@ pub const TEMPORARY: &str = ".engsync-";
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     steps: Steps,
-    counter: Rc<std::cell::Cell<u64>>,
+    counter: Arc<AtomicU64>,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -46,7 +49,7 @@ impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Rc::default() }
+        Self { steps, counter: Arc::default() }
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -66,7 +69,7 @@ impl Disk {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.make_dirs(parent)?;
         }
-        self.steps.step("mkdir");
+        self.steps.step_on("mkdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -82,16 +85,39 @@ impl Disk {
     /// With the path that could not be created.
     pub fn temporary(&self, dir: &Path) -> Result<Temporary<'_>> {
         loop {
-            let number = self.counter.get();
-            self.counter.set(number + 1);
+            let number = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
-            self.steps.step("create");
+            self.steps.step_on("create", &[&path]);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => return Ok(Temporary { disk: self, path, file: Some(file) }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
         }
+    }
+
+    /// A temporary file under a name of the caller's, which another start finds again: what is
+    /// there of it stays, and writing goes on behind its first `start` bytes.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn resume(&self, path: &Path, start: u64) -> Result<Temporary<'_>> {
+        self.steps.step_on("create", &[path]);
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(path)
+            .and_then(|mut file| {
+                file.set_len(start)?;
+                io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+                Ok(file)
+            });
+        let file = opened.map_err(|error| Error::io("open", path, error))?;
+        Ok(Temporary { disk: self, path: path.to_owned(), file: Some(file) })
     }
 
     /// Writes a whole new file durably; an existing one is replaced at once or not at all.
@@ -168,7 +194,7 @@ impl Disk {
     /// # Errors
     /// With both paths; [`io::ErrorKind::AlreadyExists`] as the cause when the target was there.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.steps.step("rename");
+        self.steps.step_on("rename", &[from, to]);
         rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(|errno| {
             let verb = format!("rename {} to", from.display());
             Error::io(&verb, to, errno.into())
@@ -199,7 +225,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn remove(&self, path: &Path) -> Result<()> {
-        self.steps.step("remove");
+        self.steps.step_on("remove", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -223,7 +249,7 @@ impl Disk {
             let entry = entry.map_err(|error| Error::io("list", path, error))?;
             self.remove(&entry.path())?;
         }
-        self.steps.step("rmdir");
+        self.steps.step_on("rmdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         fs::remove_dir(path).map_err(|error| Error::io("remove", path, error))?;
         self.sync_parent(path)
@@ -234,7 +260,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn touch(&self, path: &Path) -> Result<()> {
-        self.steps.step("touch");
+        self.steps.step_on("touch", &[path]);
         let now = rustix::fs::Timestamps {
             last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
             last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
@@ -283,12 +309,26 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes what writers that are no more left in `dir`, where others may be writing.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn sweep_orphans(&self, dir: &Path) -> Result<()> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if is_orphan(&entry.file_name().to_string_lossy()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the names in `dir` durable.
     ///
     /// # Errors
     /// With the path.
     pub fn sync_dir(&self, dir: &Path) -> Result<()> {
-        self.steps.step("fsync directory");
+        self.steps.step_on("fsync directory", &[dir]);
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("fsync", dir, e))
     }
 
@@ -302,7 +342,33 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a temporary file's writer is no more. What bears our own number was left by one before
+/// us: we are done with each before we begin the next.
+fn is_orphan(name: &str) -> bool {
+    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
+    let own = std::process::id().to_string();
+    writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
+}
+
 impl Temporary<'_> {
+    /// Gives the file to a group.
+    ///
+    /// # Errors
+    /// With the path: only a member may give a file to a group.
+    pub fn set_group(&self, group: u32) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        std::os::unix::fs::fchown(file, None, Some(group))
+            .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
+    }
+
+    /// What was written, read again.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn digest(&self) -> Result<Digest> {
+        self.disk.digest(&self.path)
+    }
+
     /// Publishes the file under a name that must be free, with `mode` (default: what the umask
     /// leaves of 0666) set before it becomes visible.
     ///
@@ -321,6 +387,23 @@ impl Temporary<'_> {
         self.finish(path, mode, RenameFlags::empty())
     }
 
+    /// Leaves the file under its temporary name, durably, for [`Disk::resume`].
+    ///
+    /// # Errors
+    /// With the path; the file is then removed.
+    pub fn keep(mut self) -> Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let path = std::mem::take(&mut self.path);
+        self.disk.steps.step_on("fsync", &[&path]);
+        let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
+        if kept.is_err() {
+            self.path.clone_from(&path);
+            self.discard();
+            return kept;
+        }
+        self.disk.sync_parent(&path)
+    }
+
     fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
         let io = |verb: &str, error| Error::io(verb, path, error);
         let Some(file) = self.file.take() else { return Ok(()) };
@@ -329,13 +412,15 @@ impl Temporary<'_> {
         let done = file
             .set_permissions(fs::Permissions::from_mode(mode))
             .and_then(|()| {
-                self.disk.steps.step("fsync");
+                self.disk.steps.step_on("fsync", &[&self.path]);
                 file.sync_all()
             })
             .map_err(|error| io("write", error))
             .and_then(|()| {
                 drop(file);
-                self.disk.steps.step("publish");
+                let replaces = !flags.contains(RenameFlags::NOREPLACE);
+                let what = if replaces { "replace" } else { "publish" };
+                self.disk.steps.step_on(what, &[&self.path, path]);
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
@@ -348,6 +433,7 @@ impl Temporary<'_> {
     }
 
     fn discard(&self) {
+        self.disk.steps.step_on("discard", &[&self.path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         let _ = fs::remove_file(&self.path);
     }

@@ -31,7 +31,7 @@ pub use message::{
     Detail, Document, Drawing, EngdatMessage, Envelope, FileEntry, Link, Security, Station, Stray,
     Text,
 };
-pub use name::{NameError, PackageName, PartName, name_tail, next_name};
+pub use name::{NameError, PackageName, PartName, name_tail, next_name, virtual_file_name};
 pub use party::{Party, TechnicalContact, same_routing};
 pub use read::{Description, read, reason};
 pub use spec::{SEGMENTS, segment_spec};

@@ -3,6 +3,7 @@
 
 mod again;
 mod answer;
+mod away;
 mod feed;
 mod intake;
 mod issues;
@@ -11,26 +12,32 @@ mod pack;
 mod package;
 mod pending;
 mod report;
+mod retry;
+mod schedule;
 mod settings;
 mod stop;
+mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use retry::{MissingFile, Retried, retry};
+pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SpoolSettings,
-    TrackerSettings,
+    Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;
+pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
 
 use feed::Feed;
 
 use crate::disk::Disk;
-use crate::spool::Spool;
-use crate::state::State;
+use crate::spool::{Reason, Spool};
+use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
 use crate::{Clock, Result, codes};
@@ -76,6 +83,10 @@ pub struct Tools<'a> {
     pub options: Options,
     /// Asks the run to end early.
     pub stop: Stop,
+    /// The ways to the partners' servers.
+    pub transports: &'a dyn Transports,
+    /// With whom files are exchanged.
+    pub due: Due,
 }
 
 /// What a run leaves undone.
@@ -85,6 +96,10 @@ pub struct Options {
     pub dry_run: bool,
     /// Nothing is frozen, published or delivered; what is owed stays owed.
     pub no_remote: bool,
+    /// The tracker is not asked: it was not there a moment ago.
+    pub spare_tracker: bool,
+    /// It waits until new files in an inbox have settled.
+    pub patient: bool,
 }
 
 /// A run under way.
@@ -93,9 +108,12 @@ struct Run<'a> {
     schema: Schema,
     report: Report,
     feed: RefCell<Feed>,
+    /// Why the tracker is not asked any more.
+    away: Option<Reason>,
 }
 
-/// One pass: takes in every complete package, looks for local changes, publishes answers.
+/// One pass: fetches, takes in every complete package, looks for local changes, publishes answers,
+/// delivers.
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
@@ -104,6 +122,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     let mut run = Run::start(tools)?;
     run.recover()?;
     run.note_rules()?;
+    transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
     run.take_pending(None)?;
     run.take_in()?;
@@ -112,6 +131,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     }
     run.sweep(None)?;
     run.answer_all()?;
+    transfer::deliver_all(tools, &mut run.report)?;
     run.expire()?;
     Ok(run.report)
 }
@@ -120,7 +140,9 @@ impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
-        Ok(Self { tools, schema: tools.tracker.schema()?, report, feed })
+        let mut run = Self { tools, schema: Schema::default(), report, feed, away: None };
+        run.meet_tracker()?;
+        Ok(run)
     }
 
     /// Finishes what an interrupted run left.
@@ -174,10 +196,21 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
-        for name in self.tools.state.answers_before(limit)? {
-            self.tools.state.remove_answer(&name)?;
-            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&name))?;
+        for answer in self.tools.state.answers_before(limit)? {
+            if self.is_to_deliver(&answer) {
+                continue;
+            }
+            self.tools.state.remove_answer(&answer.name)?;
+            self.tools.disk.remove_dir(&self.tools.state.answers_dir().join(&answer.name))?;
         }
         Ok(())
+    }
+
+    /// Whether a transport has yet to deliver it.
+    fn is_to_deliver(&self, answer: &Answer) -> bool {
+        let partner = self.tools.settings.partner(&answer.partner);
+        answer.target.is_none()
+            && answer.state == AnswerState::Published
+            && partner.is_some_and(|partner| partner.transport.is_some())
     }
 }

@@ -51,4 +51,8 @@ pub struct Issue {
     pub comments: Vec<Comment>,
     /// Its attachments in their order.
     pub attachments: Vec<Attachment>,
+    /// Names this state of it, where its tracker can: another state, whatever changed (fields,
+    /// comments, attachments), never has the same. `None` where that is not certain, as within
+    /// the second of the last change where a tracker counts in seconds.
+    pub revision: Option<String>,
 }

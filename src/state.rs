@@ -4,6 +4,7 @@
 //! be found otherwise (by key, owed or not, identities, names used) has columns of its own.
 
 mod answers;
+mod arrivals;
 mod base;
 mod conflicts;
 mod journal;
@@ -12,6 +13,7 @@ mod ledger;
 mod links;
 
 pub use answers::{Answer, AnswerPart, AnswerState};
+pub use arrivals::{Arrival, LastExchange};
 pub use base::{Base, HeldMark, Incoming, Outgoing, OutgoingComment, OutgoingFile, Pending};
 pub use conflicts::ConflictRow;
 pub use journal::{Entry, EntryKind, Filter};
@@ -30,7 +32,10 @@ codes! {
 
 /// The tables of the state; a transaction over them covers the embedded tracker too when that
 /// lives in the same file.
-pub const SCHEMA: Schema = Schema { name: "state", versions: &[include_str!("state/schema.sql")] };
+pub const SCHEMA: Schema = Schema {
+    name: "state",
+    versions: &[include_str!("state/schema.sql"), include_str!("state/arrivals.sql")],
+};
 
 /// The state database and the frozen answers beside it.
 #[derive(Clone, Debug)]

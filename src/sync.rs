@@ -19,7 +19,8 @@ mod table;
 mod two_way;
 
 pub use apply::{
-    Context, Delivery, GonePolicy, Policy, Take, deliver, isolate, marker, resolve, sweep, undo,
+    Batch, Context, Delivery, GonePolicy, Policy, Take, Task, deliver, deliver_many, isolate,
+    marker, resolve, sweep, undo,
 };
 pub use check::{Problem, check, local_fields, rules_of};
 pub use inward::plan_in;
@@ -43,6 +44,7 @@ codes! {
     NO_TABLE_ROW = "no-table-row": "no row of a decision table fits the local values";
     UNMAPPED_USER = "unmapped-user": "the partner's user map has no entry for this person";
     UNMAPPED_VALUE = "unmapped-value": "a rule's map has no entry for this value, and the rule has no default";
+    UNSEEN_VALUE = "unseen-value": "the partner delivered a value that a gate or the tracker keeps out; ours is not sent over it";
     SUPERSEDED = "superseded": "a newer document of this issue was applied before; only comments and files were taken";
     GATED = "gated": "a gate stopped the delivery of an issue";
     REMOTE_EMPTIED = "remote-emptied": "the partner emptied a value; the local one was kept because the rule has no clear = true";

@@ -6,19 +6,25 @@
 #[doc(hidden)]
 pub mod double;
 pub mod embedded;
+pub mod http;
+pub mod jira;
 mod orders;
+pub mod planned;
+pub mod roundup;
 
 use std::collections::BTreeMap;
 
 use crate::issue::{Attachment, Field, Issue, Person, Value};
 use crate::{Code, Result, Timestamp, codes};
 
-pub use orders::{Order, Receipt};
+pub use orders::{GoOn, Order, Receipt};
 
 codes! {
     TRACKER_UNAVAILABLE = "tracker-unavailable": "the tracker cannot be reached or does not let us in";
     TRACKER_REFUSED = "tracker-refused": "the tracker refused a value";
     LOCAL_GONE = "local-gone": "the local issue was deleted";
+    IN_DOUBT = "in-doubt": "it is not known yet whether the tracker made an issue; it is made again only once that is certain";
+    MARKER_TWICE = "marker-twice": "more than one issue of the tracker carries the marker of a partner's issue";
 }
 
 /// The local tracker's fields.
@@ -33,6 +39,11 @@ pub struct Schema {
 /// What a tracker knows of one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSpec {
+    /// The tracker's own id of it, where that is not its name (`customfield_12600`).
+    pub id: Option<String>,
+    /// Its type in the tracker's own words (`option`, `array of version`); empty: `text` or
+    /// `list`.
+    pub kind: String,
     /// A list of texts rather than one.
     pub list: bool,
     /// Set by the tracker only.
@@ -104,6 +115,29 @@ pub struct Feed {
     pub token: String,
     /// The keys of the issues that changed; `None`: unknown, look at all.
     pub keys: Option<Vec<String>>,
+    /// The revision of a changed issue, where the feed tells it: one that was read with this
+    /// [`Issue::revision`] before (our own writes, mostly) is not read again.
+    pub revisions: BTreeMap<String, String>,
+}
+
+/// What became of a create whose answer was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// The issues that carry the marker; one, mostly.
+    Found(Vec<String>),
+    /// There is none, for certain: it can be made.
+    Absent,
+    /// None was found, but one may turn up yet, as where a search index lags.
+    Unsure,
+}
+
+/// Something that [`Tracker::check`] looked at.
+#[derive(Debug)]
+pub struct Checked {
+    /// What: `login`, `project BEG`, `permission to create issues`.
+    pub what: String,
+    /// How it stands (`as engsync@example.org`); or what is wrong and what to do.
+    pub found: Result<String>,
 }
 
 /// A tracker.
@@ -112,6 +146,10 @@ pub struct Feed {
 /// deferred), `Fault::Item` (this issue cannot be written) or `Fault::Setup` (the adapter's own
 /// storage). A missing issue is an answer, not an error, in [`Tracker::get_many`]; elsewhere it
 /// is `Fault::Item` with [`LOCAL_GONE`].
+///
+/// A `Fault::Wait` carries [`crate::Error::retry_after`] where the tracker said how long to wait.
+/// Short waits (a second or two, with a `Retry-After`) are the adapter's own business; what it
+/// reports, the caller defers.
 pub trait Tracker {
     /// Its fields.
     ///
@@ -151,6 +189,37 @@ pub trait Tracker {
     /// As the trait says; then nothing was made, unless the fault is `Wait`: then look by
     /// [`Tracker::find`] before repeating.
     fn create(&self, marker: &Marker, fields: &Changes) -> Result<Written>;
+
+    /// What [`Tracker::probe`] will need should the outcome of a create be lost: the highest key
+    /// seen, the tracker's own time. Asked once before a batch of creates and kept with their
+    /// intents.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn before_create(&self) -> Result<String> {
+        Ok(String::new())
+    }
+
+    /// Looks for issues whose create was begun but whose outcome was lost; `before` is what
+    /// [`Tracker::before_create`] said then. [`Probed::Absent`] only where it is certain: the
+    /// issue is made again then. Where a search may lag, look beyond it (by the keys that came
+    /// after), or answer [`Probed::Unsure`]: the caller asks again later.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn probe(&self, markers: &[&Marker], before: &str) -> Result<Vec<Probed>> {
+        let _ = before;
+        let found = self.find_many(markers)?.into_iter();
+        let probed =
+            |keys: Vec<_>| if keys.is_empty() { Probed::Absent } else { Probed::Found(keys) };
+        Ok(found.map(probed).collect())
+    }
+
+    /// Looks at what must be so before a run can succeed (log-in, project, permissions), without
+    /// changing anything; lists what is well, too. The fields are checked by [`Tracker::schema`].
+    fn check(&self) -> Vec<Checked> {
+        Vec::new()
+    }
 
     /// Writes fields of an issue. Where `expected` is given, a field that no longer has its
     /// value there is refused instead of overwritten.
@@ -217,8 +286,9 @@ pub trait Tracker {
     /// at a time and read back in few requests.
     ///
     /// The answer has one receipt for each order, in their order. After a fault that is not
-    /// `Fault::Item` no further order is begun; their receipts say that nothing was tried.
-    fn write_many(&self, orders: &[Order<'_>]) -> Vec<Receipt> {
-        orders::one_by_one(self, orders)
+    /// `Fault::Item`, and once `go_on` says no (asked before each order), no further order is
+    /// begun; their receipts say that nothing was tried.
+    fn write_many(&self, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
+        orders::one_by_one(self, orders, go_on)
     }
 }

@@ -3,9 +3,22 @@
 //! A transport knows nothing of packages in states and nothing of what was fetched before: it
 //! lists, fetches, removes and delivers what it is told to. [`crate::exchange`] decides.
 
+pub mod folder;
+
 use std::path::{Path, PathBuf};
 
-use crate::{Digest, Result};
+use crate::{Digest, Result, codes};
+
+codes! {
+    TRANSPORT = "transport": "the other side of a transport cannot be reached, refuses, or went away";
+    CHANGED = "changed-meanwhile": "a file of the inbox was no longer as it had been listed when it was fetched";
+    NAME_TAKEN = "name-taken": "a file of the same name and other content is in the outbox already";
+    VIRTUAL_FILE_NAME = "virtual-file-name": "an OFTP server cannot send a file of this name";
+}
+
+pub mod sftp;
+
+pub use sftp::Sftp;
 
 /// A file of the partner's inbox as one look saw it. Two looks saw the same file, unchanged, when
 /// the two are equal. Times over there are never compared with our clock.
@@ -75,7 +88,9 @@ pub trait Transport {
     /// is there already with the same content is fine; one with other content is never
     /// replaced: the file then gets a free name beside it (`NAME.2`).
     /// Hands each outcome to `done` as soon as it is known; an
-    /// error of one file does not end the others.
+    /// error of one file does not end the others. A file that is gone meanwhile is
+    /// [`crate::NOT_FOUND`], one that is no longer as it was listed is [`CHANGED`]: neither is
+    /// a trouble, the next look tells.
     ///
     /// # Errors
     /// As the trait says, when nothing more can be fetched; those of `done`.
@@ -92,12 +107,29 @@ pub trait Transport {
     /// As the trait says.
     fn remove(&mut self, file: &Listed) -> Result<Removal>;
 
+    /// Removes several files, as [`Transport::remove`] does each, and hands each outcome to `done`: where
+    /// the other side is far away, faster than one by one.
+    ///
+    /// # Errors
+    /// Those of `done`.
+    fn remove_all(
+        &mut self,
+        files: &[Listed],
+        done: &mut dyn FnMut(&Listed, Result<Removal>) -> Result<()>,
+    ) -> Result<()> {
+        files.iter().try_for_each(|file| {
+            let outcome = self.remove(file);
+            done(file, outcome)
+        })
+    }
+
     /// Delivers the parts of one package, the description first in `parts` and last on its way:
     /// each by a temporary name on that file system, size checked, mode and group set, renamed
     /// without overwriting. A part that is there already with the same content is delivered.
     ///
     /// # Errors
-    /// As the trait says. Repeating it is safe whatever happened.
+    /// As the trait says; [`NAME_TAKEN`] when a part is there already with other content.
+    /// Repeating it is safe whatever happened.
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()>;
 
     /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe

@@ -168,6 +168,8 @@ pub struct Error {
     pub what: String,
     /// What to do now.
     pub hint: Option<String>,
+    /// Not to be tried again sooner than after this, as the other side asked.
+    pub retry_after: Option<std::time::Duration>,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -185,7 +187,7 @@ codes! {
 impl Error {
     /// A fault of the class `fault`.
     pub fn new(fault: Fault, code: Code, what: impl Into<String>) -> Self {
-        Self { fault, code, what: what.into(), hint: None, source: None }
+        Self { fault, code, what: what.into(), hint: None, retry_after: None, source: None }
     }
 
     /// Time cures it.
@@ -219,6 +221,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, which the other side asked not to meet again sooner than after `wait`.
+    #[must_use]
+    pub fn retry_after(mut self, wait: std::time::Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

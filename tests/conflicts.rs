@@ -194,79 +194,6 @@ fn our_empty_value_wins_as_an_empty_value() {
 }
 
 #[test]
-fn a_shut_gate_keeps_a_delivery_with_its_files_until_it_opens() {
-    let rules = r#"
-[[partner.oem.rule]]
-kind = "gate"
-local = "status"
-not_equals = "Closed"
-stops = ["in"]
-[[partner.oem.rule]]
-kind = "attachments"
-out_prefix = "oem-"
-[[partner.oem.rule]]
-kind = "table_to_remote"
-locals = ["status"]
-remote = "supplier_status"
-rows = [["Closed", "CLOSED"], ["", "RECEIVED"]]
-"#;
-    let mut exchange = Exchange::agreed(rules, "always");
-    exchange.set("status=Closed");
-    let names = |exchange: &Exchange| -> Vec<String> {
-        let issue = exchange.site.issue("ISS-1");
-        let files = issue["attachments"].as_array().unwrap();
-        files.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
-    };
-    // The newer of two comes first; the older one has a file of its own.
-    exchange.exports("old", "always", &[("early.txt", b"early")]);
-    let held_back: Vec<_> = exchange.site.list("spool/incoming");
-    for file in &held_back {
-        fs::rename(exchange.site.path("spool/incoming").join(file), exchange.site.path(file))
-            .unwrap();
-    }
-    exchange.exports("new", "always", &[("trace.txt", b"bytes")]);
-    let report = exchange.site.run();
-    assert_eq!(issue(&report)["action"], "skipped", "{report:#}");
-    assert_eq!(report["sent"][0]["issues"], json!(["ISS-1"]), "CLOSED goes out");
-    for file in &held_back {
-        fs::rename(exchange.site.path(file), exchange.site.path("spool/incoming").join(file))
-            .unwrap();
-    }
-    assert_eq!(issue(&exchange.site.run())["action"], "skipped");
-    assert_eq!(exchange.field("summary"), "first");
-    assert_eq!(names(&exchange), Vec::<String>::new());
-    exchange.set("status=Open");
-    let report = exchange.site.run();
-    assert_eq!(issue(&report)["action"], "updated", "{report:#}");
-    assert_eq!(exchange.field("summary"), "new");
-    let mut files = names(&exchange);
-    files.sort();
-    assert_eq!(files, ["early.txt", "trace.txt"]);
-    assert_eq!(exchange.site.list("engsync.db.pending"), Vec::<String>::new(), "nothing is left");
-    assert_eq!(exchange.site.engsync(&["run"]).out, "nothing to do\n");
-}
-
-#[test]
-fn what_is_delivered_in_the_run_that_finds_the_gate_open_loses_nothing_of_before() {
-    let rules = r#"
-[[partner.oem.rule]]
-kind = "gate"
-local = "status"
-not_equals = "Closed"
-[[partner.oem.rule]]
-kind = "attachments"
-"#;
-    let mut exchange = Exchange::agreed(rules, "always");
-    exchange.set("status=Closed");
-    exchange.exports("second", "always", &[("trace.txt", b"bytes")]);
-    exchange.site.run();
-    exchange.set("status=Open");
-    exchange.delivers("third", "always");
-    assert_eq!(exchange.field("summary"), "third");
-    assert_eq!(exchange.site.issue("ISS-1")["attachments"][0]["name"], "trace.txt");
-}
-
-#[test]
 fn a_value_without_an_entry_is_held_once_and_tried_again_when_told() {
     let rules = format!("{TWO_WAY}map = {{ oft = \"often\", immer = \"always\" }}\n");
     let mut exchange = Exchange::agreed(&rules, "always");
@@ -395,6 +322,51 @@ fn a_third_value_while_ours_is_under_way_is_a_conflict() {
     let report = exchange.delivers("second", "never");
     assert_eq!(issue(&report)["conflicts"][0]["kind"], "both-changed");
     assert_eq!(exchange.field("shared"), "often");
+    let shown = exchange.conflict(&["show", "1"]).out;
+    for line in ["base:     always", "local:    often", "remote:   never"] {
+        assert!(shown.contains(line), "{line} is not in {shown}");
+    }
+    exchange.conflict(&["resolve", "1", "--take", "base"]);
+    assert_eq!(exchange.field("shared"), "always");
+    assert_eq!(exchange.told().as_deref(), Some("always"));
+}
+
+/// The tracker takes only these values of `shared` from now on.
+fn takes_only(exchange: &Exchange, values: &str) {
+    let config = exchange.site.path("engsync.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let kind = text.lines().find(|line| line.starts_with("kind = \"embedded\"")).unwrap();
+    let values = format!("kind = \"embedded\" # {values}\nvalues = {{ shared = [{values}] }}");
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("values = ")).collect();
+    fs::write(&config, text.join("\n").replacen(kind, &values, 1)).unwrap();
+}
+
+#[test]
+fn a_decision_that_the_tracker_refuses_is_held_and_recorded_once() {
+    let rules = format!("{TWO_WAY}conflict = \"remote\"\n");
+    let mut exchange = Exchange::agreed(&rules, "always");
+    exchange.set("shared=often");
+    takes_only(&exchange, r#""always", "often""#);
+    exchange.exports("second", "seldom", &[]);
+    let ran = exchange.site.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 1);
+    let report = ran.json();
+    let held = issue(&report)["held"].as_array().unwrap();
+    let codes: Vec<&str> = held.iter().map(|held| held["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["tracker-refused", "unseen-value"], "{report:#}");
+    for title in ["third", "fourth"] {
+        let report = exchange.delivers(title, "seldom");
+        assert_eq!(issue(&report)["held"], json!([]), "told once");
+        assert_eq!(report["sent"], json!([]), "theirs wins: ours is not sent over it");
+    }
+    assert_eq!(exchange.field("shared"), "often");
+    assert_eq!(exchange.states(), ["auto-resolved"], "once");
+    takes_only(&exchange, r#""always", "often", "seldom""#);
+    exchange.site.engsync(&["retry", "ISS-1"]);
+    assert_eq!(exchange.site.engsync(&["run"]).code, 0);
+    assert_eq!(exchange.field("shared"), "seldom");
+    exchange.delivers("fifth", "seldom");
+    assert_eq!(exchange.states(), ["auto-resolved"], "once");
 }
 
 #[test]

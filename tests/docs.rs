@@ -29,7 +29,9 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
         engsync::tracker::CODES,
         engsync::state::CODES,
         engsync::spool::CODES,
+        engsync::transport::CODES,
         engsync::sync::CODES,
+        engsync::transport::sftp::CODES,
         engsync::exchange::CODES,
     ];
     let code: BTreeSet<String> =

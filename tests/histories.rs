@@ -8,6 +8,7 @@
 //! The tracker is the embedded one in memory, once sharing the state's transactions and once not,
 //! as a tracker elsewhere would.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "proptest's own variables say how many cases")]
 
 mod histories {
     pub(crate) mod world;
@@ -100,7 +101,7 @@ fn takes(n: usize) -> Take {
 fn act(world: &mut World, step: &Step, past: &mut Vec<histories::world::Export>) {
     match step {
         Step::Title(n, v) => world.theirs[*n].title = format!("title {v}"),
-        Step::Theirs(n, v) => world.theirs[*n].shared = v.map(value),
+        Step::Theirs(n, v) => world.theirs[*n].types(v.map(value)),
         Step::TheirComment(n, v, prefixed) => {
             let prefix = if *prefixed { "[TO OEM] " } else { "" };
             let count = world.theirs[*n].comments.len();
@@ -291,16 +292,19 @@ fn history(shared: bool, policy: &str, clear: bool, steps: &[Step], take: usize)
     assert_idle(&mut world);
 }
 
+/// 600 histories, others in every run; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` say otherwise. One
+/// that fails is printed, made short, and belongs among those that went wrong once.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 600;
+    }
+    config.max_shrink_iters = 4000;
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 600,
-        max_shrink_iters: 2000,
-        failure_persistence: None,
-        // The same histories in every run. Of random ones a rare one still fails ("of the partner
-        // is gone"): take this line out to look for it.
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn both_sides_agree_in_the_end_and_nothing_is_lost_or_doubled(
@@ -319,7 +323,7 @@ proptest! {
 #[test]
 fn histories_that_went_wrong_once_end_well() {
     use Step::*;
-    let cases: [(bool, &str, bool, &[Step]); 9] = [
+    let cases: [(bool, &str, bool, &[Step]); 13] = [
         // A late document, and an edit of the partner's field.
         (false, "manual", false, &[Export(0), Export(0), Deliver(1), Title(0, 1), Summary(0, 0)]),
         // A file that begins like one of ours comes in two versions.
@@ -368,6 +372,77 @@ fn histories_that_went_wrong_once_end_well() {
             true,
             &[Theirs(0, Some(0)), Export(0), Deliver(0), Ours(0, None), Theirs(0, Some(1))],
         ),
+        // A file, then a comment, that begins like one of ours is written, but the answer is lost;
+        // and before the document comes again, another one does.
+        (
+            false,
+            "manual",
+            false,
+            &[
+                Trouble(6, 2),
+                Export(0),
+                Export(0),
+                TheirFile(0, 1, 0),
+                Export(0),
+                Deliver(0),
+                Deliver(1),
+                Deliver(0),
+                Title(0, 0),
+                Run,
+            ],
+        ),
+        (
+            false,
+            "manual",
+            false,
+            &[
+                Trouble(4, 2),
+                Export(0),
+                Export(0),
+                TheirComment(0, 1, true),
+                Export(0),
+                Deliver(0),
+                Deliver(1),
+                Deliver(0),
+                Title(0, 0),
+                Run,
+            ],
+        ),
+        // The partner's value arrives late, and meanwhile it typed another and then it once more.
+        (
+            false,
+            "manual",
+            false,
+            &[
+                Theirs(1, Some(2)),
+                Export(1),
+                Theirs(1, Some(1)),
+                Export(1),
+                Theirs(1, Some(2)),
+                Export(1),
+                Deliver(0),
+                Ours(1, None),
+                Run,
+                Theirs(1, Some(1)),
+            ],
+        ),
+        // The tracker refuses what both values became, and ours is under way to the partner.
+        (
+            false,
+            "append",
+            false,
+            &[
+                Trouble(3, 5),
+                Export(1),
+                Theirs(1, Some(0)),
+                Deliver(0),
+                Export(1),
+                Ours(1, Some(2)),
+                Run,
+                Deliver(0),
+                Answers(false),
+            ],
+        ),
         // Decided for the empty value that was agreed before; see `take`.
         (true, "manual", false, &[Export(1), Deliver(0), Ours(1, Some(2)), Theirs(1, Some(0))]),
         // The tracker refuses the value of a shared field.
@@ -407,26 +482,4 @@ fn histories_that_went_wrong_once_end_well() {
             history(shared, policy, clear, steps, take);
         }
     }
-}
-
-#[test]
-fn what_the_tracker_refused_is_not_tried_again_until_it_changes() {
-    let mut world = World::new(true, "manual", false);
-    world.theirs[0].shared = Some(value(0));
-    world.trouble(Planned::always(Verb::Create, refuse("shared")));
-    world.trouble(Planned::always(Verb::Update, refuse("shared")));
-    let delivers = |world: &mut World| {
-        world.export(0);
-        let export = world.exports.remove(0);
-        assert!(world.deliver(&export));
-        world.tracker.writes().len()
-    };
-    assert_eq!(delivers(&mut world), 1, "made without the field");
-    assert_eq!(delivers(&mut world), 0, "the same value");
-    world.theirs[0].shared = Some(value(1));
-    assert_eq!(delivers(&mut world), 1, "another one");
-    assert_eq!(delivers(&mut world), 0);
-    world.tracker.heal();
-    world.retry();
-    assert_eq!(world.local(0).unwrap().fields.text("shared"), value(1));
 }

@@ -233,3 +233,80 @@ fn sigterm_in_the_midst_of_a_package_loses_nothing() {
     let issues = site.engsync(&["tracker", "list", "--json"]).json();
     assert_eq!(issues.as_array().unwrap().len(), numbers.len(), "none lost, none twice");
 }
+
+/// A folder transport whose server's directories lie in the site.
+fn with_transport(spool: &str, keys: &str) -> Site {
+    let site = Site::new();
+    for dir in ["server/inbox", "server/outbox"] {
+        fs::create_dir_all(site.path(dir)).unwrap();
+    }
+    configure_transport(&site, spool, keys);
+    site
+}
+
+fn configure_transport(site: &Site, spool: &str, keys: &str) {
+    let rules = format!(
+        "[partner.oem.transport]\nkind = \"folder\"\ninbox = \"server/inbox\"\noutbox = \"server/outbox\"\n{keys}\n{RULES}"
+    );
+    fs::write(site.path("engsync.toml"), config(spool, "", &rules)).unwrap();
+}
+
+fn server_receives(site: &Site, name: &str, number: &str) {
+    for (file, bytes) in package(name, &[defect(number)]) {
+        fs::write(site.path("server/inbox").join(file), bytes).unwrap();
+    }
+}
+
+#[test]
+fn the_service_exchanges_by_its_schedule_and_backs_off_from_a_server_that_is_away() {
+    let spool = &format!("{RARELY}\nsettle_seconds = 0");
+    let site = with_transport(spool, "every = \"1s\"\njitter = \"1s\"");
+    server_receives(&site, FIRST, "4711");
+    let mut service = Service::start(&site, &[]);
+    until(&site, "an answer delivered", || site.list("server/outbox").len() == 2);
+    // A later one: nothing but the schedule tells of it.
+    server_receives(&site, SECOND, "4712");
+    until(&site, "a second answer", || site.list("server/outbox").len() == 4);
+    assert_eq!(site.list("server/inbox"), Vec::<String>::new());
+    assert_eq!(site.list("spool/outgoing/oem"), Vec::<String>::new());
+
+    fs::rename(site.path("server/inbox"), site.path("server/away")).unwrap();
+    let failures = || log_of(&site).matches("exchange failed").count();
+    until(&site, "a failure", || failures() >= 2);
+    let status = site.engsync(&["status", "--json"]).json();
+    assert!(status["partners"][0]["exchange_failures"].as_u64() >= Some(2), "{status}");
+    fs::rename(site.path("server/away"), site.path("server/inbox")).unwrap();
+    server_receives(&site, "ENG26112010000000MFA", "4713");
+    until(&site, "a third answer", || site.list("server/outbox").len() == 6);
+    // After the failures it took its time: 1, 2, 4 … seconds.
+    assert!(failures() < 8, "{}", log_of(&site));
+    service.signal("-TERM");
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn the_service_does_not_block_for_files_that_have_yet_to_settle() {
+    let spool = &format!("{RARELY}\nsettle_seconds = 3");
+    let site = with_transport(spool, "every = \"1h\"");
+    server_receives(&site, FIRST, "4711");
+    let _service = Service::start(&site, &[]);
+    // Meanwhile what lies in the spool is taken.
+    site.deliver(SECOND, &[defect("4712")]);
+    until(&site, "the other package", || is_done(&site, SECOND));
+    assert!(!is_done(&site, FIRST));
+    until(&site, "what has settled", || is_done(&site, FIRST));
+}
+
+#[test]
+fn sighup_takes_a_new_schedule() {
+    let spool = &format!("{RARELY}\nsettle_seconds = 0");
+    // Far away.
+    let site = with_transport(spool, "cron = \"0 0 1 1 *\"");
+    let service = Service::start(&site, &[]);
+    server_receives(&site, FIRST, "4711");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(site.list("server/inbox").len(), 2);
+    configure_transport(&site, spool, "every = \"1s\"");
+    service.signal("-HUP");
+    until(&site, "an answer delivered", || site.list("server/outbox").len() == 2);
+}

@@ -4,13 +4,20 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::args::Global;
-use super::config;
+use super::backend::Backend;
+use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
-use crate::exchange::{Options, Progress, Settings, Stop, Tools, TrackerSettings};
+use crate::exchange::{
+    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+};
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::tracker::{jira, roundup};
+use crate::transport::folder::Folder;
+use crate::transport::sftp::{self, Secret};
+use crate::transport::{Sftp, Transport};
 use crate::{Clock, Error, LOCKED, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
@@ -40,7 +47,7 @@ pub(super) struct App {
     pub settings: Settings,
     pub disk: Disk,
     pub state: State,
-    pub tracker: Embedded,
+    pub tracker: Backend,
     pub spool: Spool,
     pub clock: SystemClock,
     pub stop: Stop,
@@ -65,7 +72,7 @@ impl App {
         access: Access,
         actor: &str,
     ) -> Result<Self> {
-        let disk = Disk::new(steps());
+        let disk = Disk::new(steps()?);
         let lock = match access {
             Access::Writer => Some(Rc::new(lock(&disk, &settings.state, global.wait)?)),
             _ => None,
@@ -95,8 +102,10 @@ impl App {
         actor: &str,
     ) -> Result<Self> {
         let clock = SystemClock(global.now);
-        let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
-        if access == Access::Writer && !global.dry_run {
+        let (state, tracker) = open_all(&settings, &disk, access, clock, actor)?;
+        if let (Access::Writer, false, Backend::Embedded(tracker)) =
+            (access, global.dry_run, &tracker)
+        {
             tracker.sweep_orphans()?;
         }
         let mode = match access {
@@ -119,26 +128,58 @@ impl App {
         Tools {
             settings: &self.settings,
             state: &self.state,
-            tracker: &self.tracker,
+            tracker: &*self.tracker,
             spool: &self.spool,
             disk: &self.disk,
             clock: &self.clock,
             wall,
             progress,
-            options: Options { dry_run: global.dry_run, no_remote: global.no_remote },
+            options: Options {
+                dry_run: global.dry_run,
+                no_remote: global.no_remote,
+                spare_tracker: false,
+                patient: true,
+            },
             stop: self.stop.clone(),
+            transports: self,
+            due: Due::All,
         }
     }
 }
 
-fn open_databases(
+impl Transports for App {
+    fn open(&self, partner: &Partner) -> Result<Box<dyn Transport>> {
+        let Some(transport) = &partner.transport else {
+            let what = format!("partner {} has no transport", partner.key);
+            return Err(Error::setup(crate::CONFIG, what));
+        };
+        match &transport.way {
+            Way::Folder(options) => Ok(Box::new(Folder::new(options.clone(), self.disk.clone()))),
+            Way::Sftp(sftp) => {
+                let read = |secret: &Option<_>| {
+                    let text = secret.as_ref().map(secret::read).transpose();
+                    text.map(|text| text.map(Secret::new))
+                };
+                let passphrase = read(&sftp.passphrase)?;
+                let password = read(&sftp.password)?;
+                let options = sftp::Options { passphrase, password, ..sftp.options.clone() };
+                Ok(Box::new(Sftp::new(options, self.disk.clone())))
+            }
+        }
+    }
+
+    fn sleep(&self, pause: std::time::Duration) {
+        std::thread::sleep(pause);
+    }
+}
+
+fn open_all(
     settings: &Settings,
     disk: &Disk,
     access: Access,
     clock: SystemClock,
     actor: &str,
-) -> Result<(State, Embedded)> {
-    let TrackerSettings::Embedded { path, key_prefix, values } = &settings.tracker;
+) -> Result<(State, Backend)> {
     let open = |path: &Path, schemas: &[crate::db::Schema]| -> Result<Db> {
         if access == Access::Overlay {
             return Db::overlay(path, schemas);
@@ -148,15 +189,6 @@ fn open_databases(
         }
         Db::open(path, schemas, disk.steps())
     };
-    let (state, db, shares_state) = match path {
-        None => {
-            let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
-            (db.clone(), db, true)
-        }
-        Some(path) => {
-            (open(&settings.state, &[state::SCHEMA])?, open(path, &[embedded::SCHEMA])?, false)
-        }
-    };
     let mut fields: Vec<String> = settings
         .partners
         .iter()
@@ -164,21 +196,44 @@ fn open_databases(
         .collect();
     fields.sort();
     fields.dedup();
-    let options = embedded::Options {
-        key_prefix: key_prefix.clone(),
-        values: values.clone(),
-        actor: actor.to_owned(),
-        fields,
-        shares_state,
-        files: embedded::files_beside(db.path()),
-    };
     let clock: Rc<dyn Clock> = Rc::new(clock);
-    let tracker = if access == Access::Overlay {
-        Embedded::overlay(db, disk.clone(), options, clock)?
-    } else {
-        Embedded::new(db, disk.clone(), options, clock)?
+    let remote = match &settings.tracker {
+        TrackerSettings::Embedded { path, key_prefix, values } => {
+            let (state, db, shares_state) = match path {
+                None => {
+                    let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
+                    (db.clone(), db, true)
+                }
+                Some(path) => {
+                    let state = open(&settings.state, &[state::SCHEMA])?;
+                    (state, open(path, &[embedded::SCHEMA])?, false)
+                }
+            };
+            let options = embedded::Options {
+                key_prefix: key_prefix.clone(),
+                values: values.clone(),
+                actor: actor.to_owned(),
+                fields,
+                shares_state,
+                files: embedded::files_beside(db.path()),
+            };
+            let tracker = if access == Access::Overlay {
+                Embedded::overlay(db, disk.clone(), options, clock)?
+            } else {
+                Embedded::new(db, disk.clone(), options, clock)?
+            };
+            return Ok((State::new(state), Backend::Embedded(Box::new(tracker))));
+        }
+        TrackerSettings::Jira(options, login) => {
+            Backend::jira(jira::Options { fields, ..(**options).clone() }, login)?
+        }
+        TrackerSettings::Roundup(options, login) => {
+            Backend::roundup(roundup::Options { fields, ..(**options).clone() }, login)?
+        }
     };
-    Ok((State::new(state), tracker))
+    let state = State::new(open(&settings.state, &[state::SCHEMA])?);
+    let remote = if access == Access::Overlay { remote.planned(clock) } else { remote };
+    Ok((state, remote))
 }
 
 /// How often a waiter asks for the lock.
@@ -215,17 +270,22 @@ fn lock(disk: &Disk, state: &Path, wait: bool) -> Result<Lock> {
 }
 
 #[cfg(not(debug_assertions))]
-fn steps() -> Steps {
-    Steps::none()
+#[allow(clippy::unnecessary_wraps, reason = "a debug build may fail")]
+fn steps() -> Result<Steps> {
+    Ok(Steps::none())
 }
 
-/// Debug builds can die before the n-th durable step, for the kill tests.
+/// Debug builds can die before the n-th durable step, for the kill tests, and write down what
+/// each one does, for the power-loss model.
 #[cfg(debug_assertions)]
 #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
-fn steps() -> Steps {
+fn steps() -> Result<Steps> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
+        return Steps::recording(Path::new(&record));
+    }
     match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
-        (None, None) => Steps::none(),
-        (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+        (None, None) => Ok(Steps::none()),
+        (die_at, trace) => Ok(Steps::dying_at(die_at.unwrap_or(0), trace.is_some())),
     }
 }

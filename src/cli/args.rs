@@ -104,11 +104,16 @@ pub(super) enum Command {
         /// Where [default: here]
         dir: Option<PathBuf>,
     },
-    /// One pass: take in every complete package, sync, publish answers
+    /// One pass: fetch, take in every complete package, sync, publish answers, deliver
     Run,
-    /// Be the service: take in packages as they arrive, until SIGTERM; SIGHUP reads the
-    /// configuration again
+    /// Be the service: take in packages as they arrive, exchange files by schedule, until SIGTERM;
+    /// SIGHUP reads the configuration again
     Watch,
+    /// Fetch from the partners' servers and deliver to them, and nothing else
+    Exchange {
+        /// Their names in the configuration [default: all that have a transport]
+        partners: Vec<String>,
+    },
     /// Explain ENGDAT descriptions, packages, issue ZIPs and XML documents
     Inspect {
         /// Files, or directories of a package's parts
@@ -117,8 +122,12 @@ pub(super) enum Command {
     },
     /// Make an ENGDAT package of any files
     Pack(PackArgs),
-    /// Check the configuration, the spool and the tracker; list every problem
-    Check,
+    /// Check the configuration, the spool, the tracker and the transports; list every problem
+    Check {
+        /// Write and remove a probe file in each `outbox_tmp`
+        #[arg(long)]
+        write_probe: bool,
+    },
     /// Show the queue by state, what waits, what is held
     Status {
         /// Exit 1 when something stands that needs a person

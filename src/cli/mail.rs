@@ -13,15 +13,18 @@ use serde::{Deserialize, Serialize};
 use super::app::{App, SystemClock};
 use super::args::Global;
 use super::raw::RawMail;
+use super::secret;
 use super::status::Status;
 use super::style::plain;
-use crate::exchange::{MailSettings, MailTls, MailWay, Secret};
+use crate::exchange::{MailSettings, MailTls, MailWay};
 use crate::{Clock, Result, Timestamp};
 
 /// Where the state remembers what was told.
 const MEMORY: &str = "mail";
 /// The longest pause after mails that could not be sent.
 const LONGEST_PAUSE: chrono::Duration = chrono::Duration::hours(1);
+/// Fewer are left to the next try.
+const EXCHANGE_FAILURES: u32 = 3;
 /// More than this is counted, not listed.
 const MOST_LINES: usize = 50;
 /// Of one item; with [`MOST_LINES`] a message that fits a pipe.
@@ -130,6 +133,17 @@ fn items(status: &Status, silence: Option<Duration>, now: Timestamp) -> Vec<Item
         add(format!("conflict {}", conflict.id), text);
     }
     for partner in &status.partners {
+        let Some(error) = &partner.exchange_error else { continue };
+        if partner.exchange_failures >= EXCHANGE_FAILURES {
+            let (name, since) = (&partner.partner, partner.last_exchange.as_deref());
+            let since = since.unwrap_or("ever");
+            add(
+                format!("exchange {name} {since}"),
+                format!("exchange: none with {name} since {since}: {}", plain(error)),
+            );
+        }
+    }
+    for partner in &status.partners {
         let (Some(silence), Some(last)) = (silence, &partner.last_package) else { continue };
         let Ok(at) = chrono::DateTime::parse_from_rfc3339(last) else { continue };
         if now - at.to_utc() >= from_std(silence) {
@@ -198,15 +212,11 @@ pub(super) fn settings(
             MailTls::Starttls
         }
     };
-    let password = match (&raw.password_env, &raw.password_file) {
-        (Some(name), None) => Some(Secret::Env(name.clone())),
-        (None, Some(file)) => Some(Secret::File(base.join(file))),
-        (None, None) => None,
-        (Some(_), Some(_)) => {
-            bad("password_env and password_file: one of the two".to_owned());
-            None
-        }
-    };
+    let (env, file) = (raw.password_env.as_ref(), raw.password_file.as_ref());
+    let password = secret::named("password", env, file, base).unwrap_or_else(|problem| {
+        bad(problem);
+        None
+    });
     if raw.user.is_some() != password.is_some() {
         bad("user needs password_env or password_file, and they need it".to_owned());
     }

@@ -94,6 +94,24 @@ fn read(app: &App) -> Result<String> {
         &status,
         |partner| time(partner.last_sent.as_deref()?),
     );
+    page.partners(
+        "engsync_last_exchange_timestamp_seconds",
+        "When an exchange with the partner's server last went well.",
+        &status,
+        |partner| time(partner.last_exchange.as_deref()?),
+    );
+    page.partners(
+        "engsync_exchange_failures",
+        "Exchanges with the partner's server that failed since.",
+        &status,
+        |partner| partner.undelivered.map(|_| f64::from(partner.exchange_failures)),
+    );
+    page.partners(
+        "engsync_answers_undelivered",
+        "Packages that wait for their delivery.",
+        &status,
+        |partner| partner.undelivered.map(|count| number(count as u64)),
+    );
     Ok(page.text)
 }
 

@@ -81,9 +81,34 @@ impl Default for RawState {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTracker {
     pub kind: String,
+    // embedded
     pub path: Option<PathBuf>,
-    pub key_prefix: String,
+    pub key_prefix: Option<String>,
     pub values: BTreeMap<String, Vec<String>>,
+    // jira, roundup
+    pub url: Option<String>,
+    pub api: Option<String>,
+    pub user: Option<String>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub client_cert_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+    pub proxy: Option<String>,
+    pub marker_field: Option<String>,
+    // jira
+    pub token_env: Option<String>,
+    pub token_file: Option<PathBuf>,
+    pub project: Option<String>,
+    pub issue_type: Option<String>,
+    pub parallel: Option<usize>,
+    pub transitions: Option<usize>,
+    pub attach_cut_text: Option<bool>,
+    pub comment_role: Option<String>,
+    pub comment_group: Option<String>,
+    // roundup
+    pub message_keyword: Option<String>,
+    pub ext_trackers: BTreeMap<String, String>,
 }
 
 impl Default for RawTracker {
@@ -91,8 +116,29 @@ impl Default for RawTracker {
         Self {
             kind: "embedded".to_owned(),
             path: None,
-            key_prefix: "ISS".to_owned(),
+            key_prefix: None,
             values: BTreeMap::new(),
+            url: None,
+            api: None,
+            user: None,
+            password_env: None,
+            password_file: None,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            proxy: None,
+            marker_field: None,
+            token_env: None,
+            token_file: None,
+            project: None,
+            issue_type: None,
+            parallel: None,
+            transitions: None,
+            attach_cut_text: None,
+            comment_role: None,
+            comment_group: None,
+            message_keyword: None,
+            ext_trackers: BTreeMap::new(),
         }
     }
 }
@@ -129,6 +175,7 @@ pub(super) struct RawPartner {
     pub engdat: RawEngdat,
     #[serde(default)]
     pub document: RawDocument,
+    pub transport: Option<Spanned<RawTransport>>,
     #[serde(default)]
     pub rule: Vec<Spanned<RawRule>>,
 }
@@ -205,6 +252,41 @@ pub(super) struct RawDocument {
     pub pudis: Option<String>,
     pub render: Option<String>,
     pub document_name_element: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransport {
+    pub kind: String,
+    pub inbox: String,
+    pub outbox: String,
+    pub outbox_tmp: Option<String>,
+    #[serde(default)]
+    pub keep: bool,
+    pub mode: Option<String>,
+    pub group: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub passphrase_env: Option<String>,
+    pub passphrase_file: Option<PathBuf>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub agent: Option<bool>,
+    pub agent_socket: Option<PathBuf>,
+    pub known_hosts: Option<PathBuf>,
+    pub fingerprint: Option<String>,
+    pub sessions: Option<usize>,
+    pub posix_rename: Option<bool>,
+    pub connect_seconds: Option<u64>,
+    pub login_seconds: Option<u64>,
+    pub idle_seconds: Option<u64>,
+    pub total_seconds: Option<u64>,
+    pub keep_alive_seconds: Option<u64>,
+    pub every: Option<String>,
+    pub cron: Option<String>,
+    pub jitter: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -35,18 +35,18 @@ pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
             sent.issues.join(", ")
         );
     }
-    for exchange in &report.exchanges {
-        let _ = match &exchange.error {
-            None => writeln!(
-                text,
-                "{}: fetched {}, delivered {}",
-                exchange.partner, exchange.fetched, exchange.delivered
-            ),
-            Some(error) => {
-                let failed = style.paint(Tone::Bad, "failed");
-                writeln!(text, "{}: exchange {failed}: {}", exchange.partner, plain(error))
-            }
-        };
+    for exchange in report.exchanges.iter().filter(|exchange| !exchange.is_idle()) {
+        let verb = if report.dry_run { "would deliver" } else { "delivered" };
+        let partner = style.paint(Tone::Strong, &exchange.partner);
+        let counts = format!("fetched {}, {verb} {}", exchange.fetched, exchange.delivered);
+        let _ = writeln!(text, "{partner}: {counts}");
+        if let Some(error) = &exchange.error {
+            let failed = style.paint(Tone::Bad, "failed");
+            let _ = writeln!(text, "  exchange {failed}: {}", plain(error));
+        }
+        if let Some(hint) = &exchange.hint {
+            let _ = writeln!(text, "  {} {}", style.paint(Tone::Quiet, "hint:"), plain(hint));
+        }
     }
     if report.is_idle() {
         text.push_str("nothing to do\n");
@@ -55,6 +55,15 @@ pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
         let why = package.text.as_deref().unwrap_or("waits");
         let waiting = style.paint(Tone::Trouble, "waiting");
         let _ = writeln!(text, "{waiting} {} {}", package.name, plain(why));
+    }
+    for exchange in report.exchanges.iter().filter(|exchange| exchange.waiting > 0) {
+        let noun = if exchange.waiting == 1 { "file" } else { "files" };
+        let waiting = style.paint(Tone::Trouble, "waiting");
+        let _ = writeln!(
+            text,
+            "{waiting} {} {noun} of {} may still be written over there",
+            exchange.waiting, exchange.partner
+        );
     }
     if report.dry_run {
         text.push_str("(dry run: nothing was changed)\n");

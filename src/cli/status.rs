@@ -49,6 +49,14 @@ pub(super) struct PartnerStatus {
     pub owed: usize,
     pub last_package: Option<String>,
     pub last_sent: Option<String>,
+    /// With a transport: packages that wait for their delivery.
+    pub undelivered: Option<usize>,
+    /// When an exchange last went well.
+    pub last_exchange: Option<String>,
+    /// Why the last one failed.
+    pub exchange_error: Option<String>,
+    /// How many failed since.
+    pub exchange_failures: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,7 +120,17 @@ impl Status {
                     });
                 }
             }
+            let exchange = app.state.last_exchange(&partner.key)?;
+            let exchange = exchange.filter(|_| partner.transport.is_some());
+            let undelivered = match &partner.transport {
+                Some(_) => Some(app.spool.outgoing(&partner.key)?.len()),
+                None => None,
+            };
             partners.push(PartnerStatus {
+                undelivered,
+                last_exchange: exchange.as_ref().and_then(|last| last.good_at).map(stamp),
+                exchange_failures: exchange.as_ref().map_or(0, |last| last.failures),
+                exchange_error: exchange.and_then(|last| last.error),
                 partner: partner.key.clone(),
                 issues: links.len(),
                 owed: links.iter().filter(|link| link.owed.is_some()).count(),
@@ -152,6 +170,7 @@ impl Status {
             || !self.deferred.is_empty()
             || !self.held.is_empty()
             || !self.conflicts.is_empty()
+            || self.partners.iter().any(|partner| partner.exchange_error.is_some())
     }
 
     /// For people.
@@ -167,6 +186,7 @@ impl Status {
                 partner.issues,
                 partner.owed
             );
+            text.push_str(&exchange(partner, style));
         }
         for waiting in &self.incoming {
             let _ = writeln!(
@@ -228,6 +248,20 @@ impl Status {
         let _ = writeln!(text, "done      {} packages kept", self.done);
         text
     }
+}
+
+/// What a transport has to say.
+fn exchange(partner: &PartnerStatus, style: Style) -> String {
+    let Some(undelivered) = partner.undelivered else { return String::new() };
+    let last = partner.last_exchange.as_deref().unwrap_or("never");
+    let mut text = format!("          last exchange {last}, {undelivered} to deliver\n");
+    if let Some(error) = &partner.exchange_error {
+        let word = style.paint(Tone::Bad, "exchange");
+        let times = partner.exchange_failures;
+        let _ =
+            writeln!(text, "{word}  {} failed {times} times: {}", partner.partner, plain(error));
+    }
+    text
 }
 
 impl From<crate::spool::Stored> for Standing {

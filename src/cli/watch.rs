@@ -1,6 +1,8 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
+mod alive;
 mod notes;
+mod timetable;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,13 +14,19 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
+use alive::Alive;
 use notes::Heart;
+use timetable::Timetable;
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// So long after it was told to end, a service that still waits for somebody's server ends as it
+/// is: nothing is lost by dying anywhere.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +50,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
     app.spool.create()?;
     let (wake, woken) = channel();
     listen(app.stop.clone(), wake.clone())?;
+    let timetable = Timetable::read(&app);
     let mut service = Service {
         global,
         config,
@@ -50,7 +59,10 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         woken,
         watcher: None,
         heart: Heart::new(),
+        timetable,
         failures: 0,
+        rest: None,
+        away: 0,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -70,8 +82,13 @@ struct Service<'a> {
     woken: Receiver<Wake>,
     watcher: Option<Watcher>,
     heart: Heart,
+    /// When files are exchanged with whom.
+    timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
 }
 
 impl Service<'_> {
@@ -91,12 +108,22 @@ impl Service<'_> {
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
-        let report = exchange::run(&self.app.tools(self.global, &wall, &self.heart));
+        let alive = Alive::new(&self.app, self.heart.pulse());
+        let mut tools = self.app.tools(self.global, &wall, &self.heart);
+        tools.options.spare_tracker = self.rest.is_some_and(|rest| rest > begun);
+        let spared = tools.options.spare_tracker;
+        tools.transports = &alive;
+        // It comes back for files that have yet to settle.
+        tools.options.patient = false;
+        tools.due = Due::Only(self.timetable.due(&self.app.settings, self.app.clock.now()));
+        let report = exchange::run(&tools);
         let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
         after_pass(&self.app, self.global, report.is_ok() || stopped);
         match report {
             Ok(report) => {
                 self.failures = 0;
+                self.give_rest(&report, spared);
+                self.timetable.ended(&self.app, &report);
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -112,6 +139,19 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
     }
 
     /// With `--json` each pass that did something is a line on stdout.
@@ -137,6 +177,8 @@ impl Service<'_> {
             }
         };
         // A due time in the past was dealt with by the pass, as far as it can be.
+        let exchange = self.timetable.pause(now);
+        let due = due.into_iter().chain(exchange).min();
         let due = due.map(|due| due.max(Duration::from_millis(200)));
         due.unwrap_or(spool.scan).min(spool.scan)
     }
@@ -178,7 +220,9 @@ impl Service<'_> {
         match load(&self.config, &self.app, self.global) {
             Ok(app) => {
                 self.app = app;
+                self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
@@ -230,6 +274,9 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
             let reason = if signal == SIGHUP { Wake::Reload } else { Wake::Stop };
             if reason == Wake::Stop {
                 tracing::info!("asked to end; finishing the operation in hand");
+                if !stop.is_asked() {
+                    std::thread::spawn(end_soon);
+                }
                 stop.ask();
             }
             if wake.send(reason).is_err() {
@@ -238,6 +285,14 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends the process when the operation in hand takes too long, a transfer over a slow line.
+#[allow(clippy::exit, clippy::disallowed_methods, reason = "the main thread waits for a server")]
+fn end_soon() {
+    std::thread::sleep(LAST_PATIENCE);
+    tracing::warn!("ended in the midst of a transfer; the next start goes on from there");
+    std::process::exit(0);
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! The step counter of the kill tests.
+//! The step counter of the kill tests, and the record of the power-loss model.
+
+use std::path::Path;
 
 /// Counts the steps that change something durable; in debug builds it can end the process
-/// before the n-th, as a power switch would. In release builds it is nothing.
+/// before the n-th, as a power switch would, or write down what each one does. In release builds
+/// it is nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     #[cfg(debug_assertions)]
@@ -14,6 +17,7 @@ struct Counter {
     now: std::sync::atomic::AtomicU64,
     die_at: u64,
     trace: bool,
+    record: Option<super::record::Record>,
 }
 
 impl Steps {
@@ -28,23 +32,52 @@ impl Steps {
     #[cfg(debug_assertions)]
     #[must_use]
     pub fn dying_at(die_at: u64, trace: bool) -> Self {
-        let counter = Counter { now: 0.into(), die_at, trace };
+        let counter = Counter { now: 0.into(), die_at, trace, record: None };
         Self { inner: Some(std::sync::Arc::new(counter)) }
+    }
+
+    /// Writes down in the directory `record` what each step does.
+    ///
+    /// # Errors
+    /// When the record cannot be begun.
+    #[cfg(debug_assertions)]
+    pub fn recording(record: &Path) -> crate::Result<Self> {
+        let record = Some(super::record::Record::begin(record)?);
+        let counter = Counter { now: 0.into(), die_at: 0, trace: false, record };
+        Ok(Self { inner: Some(std::sync::Arc::new(counter)) })
     }
 
     /// The next step is `what`.
     pub fn step(&self, what: &str) {
+        self.step_on(what, &[]);
+    }
+
+    /// The next step does `what` to `paths`.
+    pub fn step_on(&self, what: &str, paths: &[&Path]) {
         #[cfg(debug_assertions)]
         if let Some(counter) = &self.inner {
             let now = counter.now.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             if counter.trace {
                 tracing::info!(target: "engsync::step", step = now, what);
             }
+            if let Some(record) = &counter.record {
+                record.write(what, paths);
+            }
             if now == counter.die_at {
                 std::process::abort();
             }
         }
         #[cfg(not(debug_assertions))]
-        let _ = what;
+        let _ = (what, paths);
+    }
+
+    /// The database at `path` belongs to what is recorded.
+    pub fn database(&self, path: &Path) {
+        #[cfg(debug_assertions)]
+        if let Some(record) = self.inner.as_ref().and_then(|counter| counter.record.as_ref()) {
+            record.database(path);
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = path;
     }
 }

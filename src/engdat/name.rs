@@ -50,6 +50,28 @@ pub enum NameError {
         "{0:?} cannot be written: an ENGDAT name is ENG, 12 digits, 5 of [0-9A-Z], and two numbers of 3 digits"
     )]
     NotStrict(String),
+    /// No OFTP server may send a file under this name.
+    #[error(
+        "{0:?} cannot be a virtual file name: that is at most 26 of 0-9 A-Z - . & ( ) without blanks"
+    )]
+    NotVirtual(String),
+}
+
+/// Whether a file can go to an OFTP server under this name: a virtual file name (SFIDDSN, RFC 5024
+/// 5.3.3) is at most 26 characters of `0-9 A-Z / - . & ( )`; the slash no file name can have.
+///
+/// # Errors
+///
+/// [`NameError::NotVirtual`].
+pub fn virtual_file_name(name: &str) -> Result<&str, NameError> {
+    let fits = |c: char| {
+        c.is_ascii_digit() || c.is_ascii_uppercase() || matches!(c, '-' | '.' | '&' | '(' | ')')
+    };
+    let hidden = name.starts_with('.');
+    if (1..=26).contains(&name.len()) && name.chars().all(fits) && !hidden {
+        return Ok(name);
+    }
+    Err(NameError::NotVirtual(name.to_owned()))
 }
 
 impl PackageName {

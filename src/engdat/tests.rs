@@ -117,6 +117,14 @@ fn names_count_on() {
 }
 
 #[test]
+fn virtual_file_names_are_what_oftp_can_carry() {
+    let good = ["ENG26112008000000MFA002001", "A", "A-B.C&(D)"];
+    assert!(good.iter().all(|name| virtual_file_name(name).is_ok()));
+    let bad = ["", ".A", "a", "A B", "A/B", "A_B", "\u{c4}", "ENG26112008000000MFA0020010"];
+    assert!(bad.iter().all(|name| virtual_file_name(name).is_err()));
+}
+
+#[test]
 fn the_first_sequence_is_understood() {
     let bytes = fixture("engdat/sequence-one.edi");
     let Description { message, findings } = read_kindly(&bytes);

@@ -11,6 +11,7 @@ use crate::issue::{Attachment, Comment, Issue, Record};
 use crate::spool::Reason;
 use crate::state::{self, AnswerPart, AnswerState, Entry, EntryKind, Link, Outgoing};
 use crate::sync::{Change, Side};
+use crate::tracker::TRACKER_UNAVAILABLE;
 use crate::{Digest, Error, Fault, Result, Timestamp, stamp};
 
 impl Run<'_> {
@@ -26,6 +27,9 @@ impl Run<'_> {
             }
             match self.freeze(partner, owed, None) {
                 Ok(sent) => self.report.sent.push(sent),
+                // Its files are at the tracker.
+                Err(error) if error.fault == Fault::Wait && self.rests() => {}
+                Err(error) if error.fault == Fault::Wait => self.tracker_away(&error)?,
                 Err(error) if error.fault == Fault::Item => {
                     let report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Deferred);
                     self.report.packages.push(report.because(&Reason::of(&error)));
@@ -147,12 +151,18 @@ impl Run<'_> {
 
     /// The answers in the neutral model: what the partner knows, with what we say over it.
     fn answers(&self, partner: &Partner, owed: &[Link], name: &PackageName) -> Result<Vec<Answer>> {
-        let keys: Vec<String> = owed
-            .iter()
-            .filter(|link| link.owed.as_ref().is_some_and(|owed| !owed.files.is_empty()))
-            .filter_map(|link| link.key.clone())
-            .collect();
-        let issues = self.tools.tracker.get_many(&keys)?;
+        let nothing = Outgoing::default();
+        let news = |link: &&Link| {
+            let sent = link.base.sent.as_ref().unwrap_or(&nothing);
+            link.owed.as_ref().is_some_and(|owed| !owed.new_files(sent).is_empty())
+        };
+        let keys: Vec<String> =
+            owed.iter().filter(news).filter_map(|link| link.key.clone()).collect();
+        let issues = match &self.away {
+            _ if keys.is_empty() => Vec::new(),
+            Some(reason) => return Err(Error::wait(TRACKER_UNAVAILABLE, reason.text.clone())),
+            None => self.tools.tracker.get_many(&keys)?,
+        };
         let find = |key: &str| {
             keys.iter().position(|other| other == key).and_then(|index| issues[index].as_ref())
         };
@@ -172,7 +182,7 @@ impl Run<'_> {
         let owed = link.owed.as_ref().unwrap_or(&nothing);
         let sent = link.base.sent.as_ref().unwrap_or(&nothing);
         let local_key = link.key.clone().unwrap_or_default();
-        let mut fields: Record = link.base.delivered.clone();
+        let mut fields: Record = link.latest().clone();
         for (field, value) in owed.fields.iter().chain(owed.envelope.iter()) {
             fields.set(field, Some(value.clone()));
         }

@@ -7,11 +7,27 @@ use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
 use crate::issue::{ATTACHMENT_MISSING, Issue};
 use crate::state::{Link, LinkState};
-use crate::sync::{self, Action, Delivery, Outcome as IssueOutcome, isolate};
-use crate::{Digest, Finding, Result};
+use crate::sync::{self, Action, Context, Delivery, Outcome as IssueOutcome, Task, isolate};
+use crate::{Digest, Error, Fault, Finding, Result};
 
 /// How many issues share a transaction and a read of the tracker.
 const BATCH: usize = 250;
+/// How many, where a read is a call over a network.
+const REMOTE_BATCH: usize = 500;
+
+/// A delivery whose files were read, and its link where there is one.
+pub(super) type Ready = (Delivery, Option<Link>);
+
+/// What became of a package's issues.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// The issues that were come to.
+    pub issues: Vec<IssueOutcome>,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+    /// Why it is to be tried again, where not all were come to.
+    pub halted: Option<Error>,
+}
 
 impl Run<'_> {
     /// Applies the issues of a package's archives, in batches.
@@ -21,30 +37,62 @@ impl Run<'_> {
         archives: &[Archive],
         package: &str,
         reference: &str,
-    ) -> Result<(Vec<IssueOutcome>, Vec<Finding>)> {
-        let mut outcomes = Vec::new();
-        let mut findings = Vec::new();
+    ) -> Result<Applied> {
+        let mut applied = Applied::default();
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
             self.tools.progress.begin("issues", issues as u64);
-            let view = self.view(partner);
-            let mut batch = Vec::new();
-            let found = archive.deliver(&view, &mut |delivered| {
-                batch.push(delivered);
-                if batch.len() == BATCH {
-                    let full = std::mem::take(&mut batch);
-                    outcomes.extend(self.apply_batch(partner, full, package, reference)?);
-                }
-                Ok(())
-            })?;
-            outcomes.extend(self.apply_batch(partner, batch, package, reference)?);
-            findings.extend(found);
+            let done = self.apply_archive(partner, archive, package, reference, &mut applied);
             self.tools.progress.end();
+            match done {
+                Err(error) if error.fault == Fault::Wait => {
+                    applied.halted = Some(error);
+                    break;
+                }
+                done => done?,
+            }
         }
-        Ok((outcomes, findings))
+        Ok(applied)
     }
 
-    fn view(&self, partner: &Partner) -> View {
+    fn apply_archive(
+        &self,
+        partner: &Partner,
+        archive: &Archive,
+        package: &str,
+        reference: &str,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        let size = self.batch_size();
+        let view = self.view(partner);
+        let mut batch: Vec<Delivered> = Vec::new();
+        let mut numbers = BTreeSet::new();
+        let issues = &mut applied.issues;
+        let mut apply = |full| self.apply_batch(partner, full, package, reference, issues);
+        let findings = archive.deliver(&view, &mut |delivered| {
+            // An issue meets what the one before it of the same number left.
+            if batch.len() == size || numbers.contains(&delivered.issue.id) {
+                numbers.clear();
+                apply(std::mem::take(&mut batch))?;
+            }
+            numbers.insert(delivered.issue.id.clone());
+            batch.push(delivered);
+            Ok(())
+        })?;
+        apply(batch)?;
+        applied.findings.extend(findings);
+        Ok(())
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.tools.tracker.capabilities().shares_state
+    }
+
+    pub(super) fn batch_size(&self) -> usize {
+        if self.is_shared() { BATCH } else { REMOTE_BATCH }
+    }
+
+    pub(super) fn view(&self, partner: &Partner) -> View {
         View {
             peer_name: partner.name.clone(),
             peer_short: partner.short_name.clone(),
@@ -61,66 +109,157 @@ impl Run<'_> {
         batch: Vec<Delivered>,
         package: &str,
         reference: &str,
-    ) -> Result<Vec<IssueOutcome>> {
+        outcomes: &mut Vec<IssueOutcome>,
+    ) -> Result<()> {
         let state = self.tools.state;
         let numbers: Vec<&str> = batch.iter().map(|delivered| &*delivered.issue.id).collect();
         let links = state.links_to(&partner.key, &numbers)?.into_iter();
         let mut links: BTreeMap<String, Link> =
             links.map(|link| (link.remote.clone(), link)).collect();
-        let locals = self.locals(links.values())?;
         let mut ready = Vec::new();
-        for mut delivered in batch {
+        let mut unreadable = Vec::new();
+        for (place, mut delivered) in batch.into_iter().enumerate() {
             self.tools.stop.go_on()?;
             let known = links.get(&delivered.issue.id);
             self.ready_files(&mut delivered, known)?;
-            ready.push(delivered);
-        }
-        // What streams is on disk by now: the transaction holds no large I/O.
-        let shared = self.tools.tracker.capabilities().shares_state;
-        let transaction = if shared { Some(state.begin()?) } else { None };
-        if shared {
-            self.feed.borrow_mut().note_others(self.tools.tracker)?;
-        }
-        let context = self.context(partner, Some(package));
-        let mut outcomes = Vec::new();
-        let mut kept = Vec::new();
-        for delivered in ready {
-            self.tools.progress.step();
-            let Delivered { issue, peer_short, revision, findings, unreadable, .. } = delivered;
-            let link = links.remove(&issue.id);
-            let key = link.as_ref().and_then(|link| link.key.clone());
-            let mut outcome = IssueOutcome::new(&issue.id, key.as_deref());
-            if let Some(error) = unreadable {
+            let link = links.remove(&delivered.issue.id);
+            let Delivered { issue, peer_short, revision, findings, unreadable: why, .. } =
+                delivered;
+            if let Some(error) = why {
+                let key = link.as_ref().and_then(|link| link.key.as_deref());
+                let mut outcome = IssueOutcome::new(&issue.id, key);
                 outcome.findings = findings;
                 isolate(error, &mut outcome)?;
-                outcomes.push(outcome);
+                unreadable.push((place, outcome));
                 continue;
             }
-            let local = key.as_ref().and_then(|key| locals.get(key).cloned());
             let reference = reference.to_owned();
-            let linked = key.is_some();
-            let delivery = Delivery { issue, revision, reference, peer_short, findings };
-            match sync::deliver(&context, &delivery, link, local) {
+            ready.push((Delivery { issue, revision, reference, peer_short, findings }, link));
+        }
+        let context = self.context(partner, Some(package));
+        let locals = self.locals(ready.iter().filter_map(|(_, link)| link.as_ref()))?;
+        let mut done = Vec::new();
+        let result = if self.is_shared() {
+            self.apply_together(&context, ready, locals, &mut done)
+        } else {
+            self.apply_in_waves(&context, ready, locals, &mut done)
+        };
+        for (place, outcome) in unreadable {
+            self.tools.progress.step();
+            done.insert(place.min(done.len()), outcome);
+        }
+        outcomes.extend(done);
+        result
+    }
+
+    /// Over a network. Two of the partner's issues may be tied to one of ours: the second meets
+    /// what the first left.
+    pub(super) fn apply_in_waves(
+        &self,
+        context: &Context<'_>,
+        mut ready: Vec<Ready>,
+        mut locals: BTreeMap<String, Issue>,
+        outcomes: &mut Vec<IssueOutcome>,
+    ) -> Result<()> {
+        loop {
+            let mut keys = BTreeSet::new();
+            let again = |(_, link): &Ready| {
+                let key = link.as_ref().and_then(|link| link.key.clone());
+                key.is_some_and(|key| !keys.insert(key))
+            };
+            let rest = match ready.iter().position(again) {
+                Some(place) => ready.split_off(place),
+                None => Vec::new(),
+            };
+            self.apply_remotely(context, &ready, locals, outcomes)?;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            locals = self.locals(rest.iter().filter_map(|(_, link)| link.as_ref()))?;
+            ready = rest;
+        }
+    }
+
+    /// In one transaction with the tracker. What streams is on disk by now: it holds no large
+    /// I/O.
+    fn apply_together(
+        &self,
+        context: &Context<'_>,
+        ready: Vec<Ready>,
+        mut locals: BTreeMap<String, Issue>,
+        outcomes: &mut Vec<IssueOutcome>,
+    ) -> Result<()> {
+        let transaction = self.tools.state.begin()?;
+        self.feed.borrow_mut().note_others(self.tools.tracker)?;
+        let mut kept = Vec::new();
+        let mut done = Vec::new();
+        for (delivery, link) in ready {
+            self.tools.progress.step();
+            let key = link.as_ref().and_then(|link| link.key.clone());
+            let mut outcome = IssueOutcome::new(&delivery.issue.id, key.as_deref());
+            let local = key.as_ref().and_then(|key| locals.remove(key));
+            match sync::deliver(context, &delivery, link, local) {
                 Ok(done) => outcome = done,
                 Err(error) => isolate(error, &mut outcome)?,
             }
-            if linked && outcome.action == Action::Skipped {
+            if key.is_some() && outcome.action == Action::Skipped {
                 kept.push(delivery.issue);
             }
-            outcomes.push(outcome);
+            done.push(outcome);
         }
         for issue in &kept {
             self.keep_files(issue)?;
         }
-        if let Some(transaction) = transaction {
-            self.feed.borrow_mut().skip_own(self.tools.tracker)?;
-            transaction.commit()?;
-        }
-        Ok(outcomes)
+        self.feed.borrow_mut().skip_own(self.tools.tracker)?;
+        transaction.commit()?;
+        outcomes.extend(done);
+        Ok(())
     }
 
-    fn locals<'l>(&self, links: impl Iterator<Item = &'l Link>) -> Result<BTreeMap<String, Issue>> {
+    /// Written together, and what was done is remembered whatever happens.
+    fn apply_remotely(
+        &self,
+        context: &Context<'_>,
+        ready: &[Ready],
+        mut locals: BTreeMap<String, Issue>,
+        outcomes: &mut Vec<IssueOutcome>,
+    ) -> Result<()> {
+        let mut tasks = Vec::new();
+        for (delivery, link) in ready {
+            let key = link.as_ref().and_then(|link| link.key.as_ref());
+            let local = key.and_then(|key| locals.remove(key));
+            tasks.push(Task { delivery, link: link.clone(), local });
+        }
+        let stop = &self.tools.stop;
+        let batch = sync::deliver_many(context, tasks, &|| !stop.is_asked())?;
+        for ((delivery, link), done) in ready.iter().zip(batch.outcomes) {
+            let Some(done) = done else { continue };
+            self.tools.progress.step();
+            let key = link.as_ref().and_then(|link| link.key.as_deref());
+            let mut outcome = IssueOutcome::new(&delivery.issue.id, key);
+            match done {
+                Ok(done) => outcome = done,
+                Err(error) => isolate(error, &mut outcome)?,
+            }
+            if key.is_some() && outcome.action == Action::Skipped {
+                self.keep_files(&delivery.issue)?;
+            }
+            outcomes.push(outcome);
+        }
+        match batch.halted {
+            Some(error) => stop.go_on().and(Err(error)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn locals<'l>(
+        &self,
+        links: impl Iterator<Item = &'l Link>,
+    ) -> Result<BTreeMap<String, Issue>> {
         let keys: Vec<String> = links.filter_map(|link| link.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let issues = self.tools.tracker.get_many(&keys)?;
         Ok(keys.into_iter().zip(issues).filter_map(|(key, issue)| Some((key, issue?))).collect())
     }
@@ -165,17 +304,18 @@ impl Run<'_> {
     /// Looks at the linked issues that changed locally since the last run (all of them when the
     /// rules changed), and notes what is owed for them.
     pub(super) fn sweep(&mut self, only: Option<&str>) -> Result<()> {
-        let state = self.tools.state;
-        match self.feed.borrow_mut().note_others(self.tools.tracker) {
-            Ok(()) => {}
-            Err(error) if error.fault == crate::Fault::Wait => {
-                let report = PackageReport::new(LOCAL, None, Outcome::Deferred);
-                let reason = crate::spool::Reason::of(&error);
-                self.report.packages.push(report.because(&reason));
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+        if self.rests() {
+            return Ok(());
         }
+        match self.sweep_all(only) {
+            Err(error) if error.fault == Fault::Wait => self.tracker_away(&error),
+            done => done,
+        }
+    }
+
+    fn sweep_all(&mut self, only: Option<&str>) -> Result<()> {
+        let state = self.tools.state;
+        self.feed.borrow_mut().note_others(self.tools.tracker)?;
         let feed = self.feed.borrow();
         let all = state.meta("sweep-all")?.is_some_and(|all| all == "yes");
         let partners = &self.tools.settings.partners;
@@ -184,12 +324,14 @@ impl Run<'_> {
             let hash = rules_hash(partner);
             let same_rules = state.meta(&rules)?.as_deref() == Some(&hash) && !all;
             let changed = feed.others().filter(|_| same_rules);
-            let outcomes = self.sweep_partner(partner, changed)?;
+            let known = |link: &Link| same_rules && feed.is_known(link);
+            let (outcomes, halted) = self.sweep_partner(partner, changed, &known);
             if !outcomes.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
                 report.issues = outcomes;
                 self.report.packages.push(report);
             }
+            halted?;
             state.set_meta(&rules, &hash)?;
         }
         // One partner's sweep says nothing of the others: their changes stay unseen.
@@ -202,11 +344,26 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What came of each issue with news, and why not all were looked at.
     fn sweep_partner(
         &self,
         partner: &Partner,
         changed: Option<&BTreeSet<String>>,
-    ) -> Result<Vec<IssueOutcome>> {
+        known: &dyn Fn(&Link) -> bool,
+    ) -> (Vec<IssueOutcome>, Result<()>) {
+        let mut outcomes = Vec::new();
+        let done = self.look_at(partner, changed, known, &mut outcomes);
+        outcomes.retain(|outcome| outcome.action != Action::Unchanged);
+        (outcomes, done)
+    }
+
+    fn look_at(
+        &self,
+        partner: &Partner,
+        changed: Option<&BTreeSet<String>>,
+        known: &dyn Fn(&Link) -> bool,
+        outcomes: &mut Vec<IssueOutcome>,
+    ) -> Result<()> {
         let state = self.tools.state;
         let linked = state.linked_keys(&partner.key)?;
         let keys: Vec<String> = match changed {
@@ -214,11 +371,12 @@ impl Run<'_> {
             Some(changed) => linked.into_iter().filter(|key| changed.contains(key)).collect(),
         };
         let context = self.context(partner, None);
-        let mut outcomes = Vec::new();
-        for chunk in keys.chunks(BATCH) {
+        for chunk in keys.chunks(self.batch_size()) {
             self.tools.stop.go_on()?;
-            let links = state.links_of_keys(&partner.key, chunk)?;
+            let mut links = state.links_of_keys(&partner.key, chunk)?;
+            links.retain(|link| !known(link));
             let locals = self.locals(links.iter())?;
+            let transaction = state.begin()?;
             for link in links {
                 let local = link.key.as_ref().and_then(|key| locals.get(key)).cloned();
                 if local.is_none() && link.state == LinkState::Gone {
@@ -226,9 +384,9 @@ impl Run<'_> {
                 }
                 outcomes.extend(sync::sweep(&context, link, local)?);
             }
+            transaction.commit()?;
         }
-        outcomes.retain(|outcome| outcome.action != Action::Unchanged);
-        Ok(outcomes)
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::issues::Applied;
 use super::package::failure;
 use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
 use crate::asam::Archive;
@@ -49,27 +50,35 @@ impl Import {
         let partner = self.partner_of(tools, &archive)?;
         let archives = [archive];
         run.take_pending(Some(&partner.key))?;
-        let report = match run.apply(partner, &archives, &name, "") {
-            Ok((issues, findings)) => {
-                let mut report = PackageReport::new(&name, Some(&partner.key), Outcome::Applied);
-                if let Some(reason) = failure(&issues) {
+        let mut report = PackageReport::new(&name, Some(&partner.key), Outcome::Applied);
+        let done = match &run.away {
+            Some(reason) => {
+                report.outcome = Outcome::Deferred;
+                report = report.because(reason);
+                Ok(Applied::default())
+            }
+            None => run.apply(partner, &archives, &name, ""),
+        };
+        match done {
+            Ok(Applied { issues, findings, halted }) => {
+                if let Some(error) = halted {
+                    run.note_away(&error)?;
+                    report.outcome = Outcome::Deferred;
+                    report = report.because(&Reason::of(&error));
+                } else if let Some(reason) = failure(&issues) {
                     report.outcome = Outcome::Deferred;
                     report = report.because(&reason);
                 }
                 let found = archives.iter().flat_map(Archive::findings).chain(&findings);
                 report.findings = found.map(Into::into).collect();
                 report.issues = issues;
-                report
             }
-            Err(error) if error.fault != Fault::Setup => {
-                let outcome = match error.fault {
-                    Fault::Item => Outcome::Corrupt,
-                    _ => Outcome::Deferred,
-                };
-                PackageReport::new(&name, Some(&partner.key), outcome).because(&Reason::of(&error))
+            Err(error) if error.fault == Fault::Item => {
+                report.outcome = Outcome::Corrupt;
+                report = report.because(&Reason::of(&error));
             }
             Err(error) => return Err(error),
-        };
+        }
         run.log(&report)?;
         run.report.packages.push(report);
         run.sweep(Some(&partner.key))?;

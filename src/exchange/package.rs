@@ -1,6 +1,7 @@
 //! One complete package: identity, partner, archives, issues, and where it goes.
 
 use super::intake::reused;
+use super::issues::Applied;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
@@ -80,8 +81,12 @@ impl Run<'_> {
         };
         findings.splice(0..0, package.findings.iter().cloned());
         let reference = package.message.reference.clone();
+        if let Some(reason) = &self.away {
+            let reason = reason.clone();
+            return self.put_off(doing, Some(&partner.key), &reason, Vec::new());
+        }
         match self.apply(&partner, &archives, &name.to_string(), &reference) {
-            Ok((issues, more)) => {
+            Ok(Applied { issues, findings: more, halted: None }) => {
                 findings.extend(more);
                 if let Some(reason) = failure(&issues) {
                     return self.put_off(doing, Some(&partner.key), &reason, issues);
@@ -89,8 +94,9 @@ impl Run<'_> {
                 let doing = Doing { applied: Some(identity), ..doing };
                 self.finish(doing, &partner, Outcome::Applied, None, issues, &findings)
             }
-            Err(error) if error.fault == Fault::Wait => {
-                self.put_off(doing, Some(&partner.key), &Reason::of(&error), Vec::new())
+            Ok(Applied { issues, halted: Some(error), .. }) => {
+                self.note_away(&error)?;
+                self.put_off(doing, Some(&partner.key), &Reason::of(&error), issues)
             }
             Err(error) if error.fault == Fault::Item => {
                 self.set_aside(doing, Some(&partner.key), &Reason::of(&error))
@@ -174,16 +180,19 @@ impl Run<'_> {
         let attempts = doing.attempts + 1;
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
-        // The same trouble as at the last try is no news.
-        let same =
-            |before: &Reason| (&before.reason, &before.text) == (&reason.reason, &reason.text);
+        // The same trouble as at the last try is no news; nor is it when there was no try.
+        let same = |before: &Reason| {
+            before.reason == reason.reason && (before.text == reason.text || self.rests())
+        };
         report.standing = doing.before.as_ref().is_some_and(same);
         let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {
             // 1, 2, 4 … minutes, at most an hour.
             let minutes = 1_i64 << (attempts - 1).min(6);
             let wait = chrono::Duration::minutes(minutes.min(60));
-            reason.next_try = Some(self.tools.clock.now() + wait);
+            let asked = reason.retry_after.and_then(|wait| chrono::Duration::from_std(wait).ok());
+            let wait = asked.map_or(wait, |asked| asked.max(wait));
+            reason.next_try = self.tools.clock.now().checked_add_signed(wait);
         }
         self.settle(&doing, &report)?;
         doing.entry.defer(&reason)?;

@@ -1,16 +1,17 @@
 //! Deliveries that a gate kept back: their files lie beside the state until it opens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::issues::Ready;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::issue::{Attachment, Content, Digest, Issue};
 use crate::state::{Link, Pending};
 use crate::sync::{self, Action, Delivery, isolate};
-use crate::{Error, Result, disk};
+use crate::{Error, Fault, Result, disk};
 
 impl Run<'_> {
     /// Keeps the files of a delivery that a gate stopped.
@@ -39,41 +40,71 @@ impl Run<'_> {
 
     /// Plans what was kept back as new, where the gate has opened; of one partner or of all.
     pub(super) fn take_pending(&mut self, only: Option<&str>) -> Result<()> {
+        if self.rests() {
+            return Ok(());
+        }
         let partners = &self.tools.settings.partners;
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let links = self.tools.state.pending(&partner.key)?;
-            let issues = self.take_pending_of(partner, links)?;
+            let mut issues = Vec::new();
+            let done = self.take_pending_of(partner, &links, &mut issues);
+            // That it waits on is no news; what is owed or held of it is.
+            issues.retain(|issue| {
+                let waits = matches!(issue.action, Action::Skipped | Action::Unchanged);
+                !waits || issue.is_trouble() || !issue.remote_changes.is_empty()
+            });
             if !issues.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
                 report.issues = issues;
                 self.report.packages.push(report);
             }
+            match done {
+                Err(error) if error.fault == Fault::Wait => return self.tracker_away(&error),
+                done => done?,
+            }
         }
         Ok(())
     }
 
-    fn take_pending_of(&self, partner: &Partner, links: Vec<Link>) -> Result<Vec<sync::Outcome>> {
-        let keys: Vec<String> = links.iter().filter_map(|link| link.key.clone()).collect();
-        let locals = self.tools.tracker.get_many(&keys)?;
-        let mut outcomes = Vec::new();
-        for (link, local) in links.into_iter().zip(locals) {
-            let Some(pending) = link.pending.clone() else { continue };
-            let mut delivery = Delivery::of_pending(&link, &pending);
-            delivery.issue.attachments = self.kept_files(&pending);
-            for file in &delivery.issue.attachments {
-                self.tools.tracker.prepare(file)?;
-            }
-            let context = self.context(partner, Some(&pending.package));
-            let mut outcome = sync::Outcome::new(&link.remote, link.key.as_deref());
-            match sync::deliver(&context, &delivery, Some(link), local) {
-                Ok(done) => outcome = done,
-                Err(error) => isolate(error, &mut outcome)?,
-            }
-            if !matches!(outcome.action, Action::Skipped | Action::Unchanged) {
+    fn take_pending_of(
+        &self,
+        partner: &Partner,
+        links: &[Link],
+        outcomes: &mut Vec<sync::Outcome>,
+    ) -> Result<()> {
+        for links in links.chunks(self.batch_size()) {
+            let mut locals = self.locals(links.iter())?;
+            let mut packages: BTreeMap<&str, Vec<Ready>> = BTreeMap::new();
+            for link in links {
+                let Some(pending) = &link.pending else { continue };
+                let mut delivery = Delivery::of_pending(link, pending);
+                delivery.issue.attachments = self.kept_files(pending);
+                for file in &delivery.issue.attachments {
+                    self.tools.tracker.prepare(file)?;
+                }
+                if !self.is_shared() {
+                    let ready = packages.entry(&pending.package).or_default();
+                    ready.push((delivery, Some(link.clone())));
+                    continue;
+                }
+                let context = self.context(partner, Some(&pending.package));
+                let mut outcome = sync::Outcome::new(&link.remote, link.key.as_deref());
+                let local = link.key.as_ref().and_then(|key| locals.remove(key));
+                match sync::deliver(&context, &delivery, Some(link.clone()), local) {
+                    Ok(done) => outcome = done,
+                    Err(error) => isolate(error, &mut outcome)?,
+                }
                 outcomes.push(outcome);
             }
+            for (package, ready) in packages {
+                let context = self.context(partner, Some(package));
+                let keys = ready.iter().filter_map(|(_, link)| link.as_ref()?.key.as_ref());
+                let here = keys.filter_map(|key| Some((key.clone(), locals.get(key)?.clone())));
+                let here = here.collect();
+                self.apply_in_waves(&context, ready, here, outcomes)?;
+            }
         }
-        Ok(outcomes)
+        Ok(())
     }
 
     fn kept_files(&self, pending: &Pending) -> Vec<Attachment> {

@@ -15,6 +15,9 @@ pub struct Report {
     pub sent: Vec<Sent>,
     /// The exchanges with OFTP or SFTP servers.
     pub exchanges: Vec<Exchange>,
+    /// The tracker could not be used: the service gives it time.
+    #[serde(skip)]
+    pub tracker_away: bool,
 }
 
 /// What became of a package.
@@ -106,10 +109,62 @@ pub struct Exchange {
     pub partner: String,
     /// Parts fetched.
     pub fetched: u32,
-    /// Packages delivered.
+    /// Packages delivered (in a dry run: that would be).
     pub delivered: u32,
     /// Why it failed.
     pub error: Option<String>,
+    /// What to do now.
+    pub hint: Option<String>,
+    /// Parts that have yet to settle.
+    pub waiting: u32,
+    /// Files of other names, left alone.
+    pub others: u32,
+    /// When those that wait have settled.
+    #[serde(skip)]
+    pub settles: Option<std::time::Duration>,
+}
+
+impl Exchange {
+    /// With this partner; nothing happened yet.
+    #[must_use]
+    pub fn new(partner: &str) -> Self {
+        Self {
+            partner: partner.to_owned(),
+            fetched: 0,
+            delivered: 0,
+            error: None,
+            hint: None,
+            waiting: 0,
+            others: 0,
+            settles: None,
+        }
+    }
+
+    /// Something failed; the first word stands, later ones behind it as long as it is short.
+    pub(super) fn fail(&mut self, error: &crate::Error) {
+        let line = error.line();
+        match &mut self.error {
+            None => {
+                self.error = Some(line);
+                self.hint.clone_from(&error.hint);
+            }
+            Some(first) if !first.contains(&line) => {
+                if first.len() + line.len() <= 500 {
+                    first.push_str("; ");
+                    first.push_str(&line);
+                } else if !first.ends_with('…') {
+                    first.push_str("; …");
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether nothing went either way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.error.is_none() && self.fetched == 0 && self.delivered == 0
+    }
 }
 
 /// The name under which local changes stand.
@@ -162,8 +217,6 @@ impl Report {
             |package: &PackageReport| package.standing || package.outcome == Outcome::Waiting;
         self.sent.is_empty()
             && self.packages.iter().all(quiet)
-            && self.exchanges.iter().all(|exchange| {
-                exchange.error.is_none() && exchange.fetched == 0 && exchange.delivered == 0
-            })
+            && self.exchanges.iter().all(Exchange::is_idle)
     }
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Schedule;
 use crate::asam::{Limits, Pudis, Render, Style};
 use crate::engdat::{Levels, Party, Transliterate};
 use crate::issue::Field;
 use crate::sync::Policy;
+use crate::tracker::{jira, roundup};
+use crate::transport::{folder, sftp};
 
 /// The whole configuration, valid.
 #[derive(Clone, Debug)]
@@ -78,6 +81,21 @@ pub enum TrackerSettings {
         /// Allowed values per field.
         values: BTreeMap<Field, Vec<String>>,
     },
+    /// A Jira. The log-in of its options is still to be read, and the fields are the rules'.
+    Jira(Box<jira::Options>, Login),
+    /// A Roundup, likewise.
+    Roundup(Box<roundup::Options>, Login),
+}
+
+/// How we log in at a server.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// Not at all.
+    None,
+    /// As a user, with a password or an API token.
+    Basic(String, Secret),
+    /// With an access token.
+    Bearer(Secret),
 }
 
 /// `[partner.KEY]`.
@@ -113,6 +131,41 @@ pub struct Partner {
     pub pudis: Pudis,
     /// How answer documents are written.
     pub style: Style,
+    /// How its files come and go; `None`: the OFTP server uses the spool's directories itself.
+    pub transport: Option<TransportSettings>,
+}
+
+/// `[partner.KEY.transport]`.
+#[derive(Clone, Debug)]
+pub struct TransportSettings {
+    /// Which way.
+    pub way: Way,
+    /// Fetched files stay over there.
+    pub keep: bool,
+    /// When the service exchanges.
+    pub schedule: Schedule,
+    /// It does so up to this much later, at random.
+    pub jitter: Duration,
+}
+
+/// A kind of transport with its options.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// The OFTP server's folders on this machine.
+    Folder(folder::Options),
+    /// An SFTP server.
+    Sftp(Box<SftpSettings>),
+}
+
+/// An SFTP server, and where the secrets for it are.
+#[derive(Clone, Debug)]
+pub struct SftpSettings {
+    /// Everything but the secrets.
+    pub options: sftp::Options,
+    /// What opens the key.
+    pub passphrase: Option<Secret>,
+    /// The last resort.
+    pub password: Option<Secret>,
 }
 
 /// `[mail]`.

@@ -1,6 +1,7 @@
 //! `reason.json`: why a package lies where it lies.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct Reason {
     /// How often it was tried.
     #[serde(skip_serializing_if = "is_zero")]
     pub attempts: u32,
+    /// Not to be tried again sooner than after this; becomes part of `next_try`.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -52,7 +56,8 @@ impl Reason {
     /// The reason an error is.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        Self { hint: error.hint.clone(), ..Self::new(error.code, error.line()) }
+        let (hint, retry_after) = (error.hint.clone(), error.retry_after);
+        Self { hint, retry_after, ..Self::new(error.code, error.line()) }
     }
 
     /// The same reason with what was found.

@@ -62,32 +62,25 @@ impl Spool {
     /// # Errors
     /// When the directory cannot be read.
     pub fn scan(&self) -> Result<Found> {
-        let dir = self.dir("incoming");
-        let mut found = Found::default();
-        let mut groups: BTreeMap<(PackageName, u16), Vec<PartFile>> = BTreeMap::new();
-        for entry in WalkDir::new(&dir).min_depth(1).max_depth(1) {
-            let entry = entry.map_err(|error| cannot_list(&dir, error))?;
-            let file = entry.file_name().to_string_lossy().into_owned();
-            if file.starts_with('.') || file.starts_with(TEMPORARY) {
-                continue;
-            }
-            match part_file(&entry, &file) {
-                Some(part) => {
-                    let key = (part.name.package.clone(), part.name.total);
-                    groups.entry(key).or_default().push(part);
-                }
-                None => found.foreign.push(file),
-            }
+        packages(&self.dir("incoming"))
+    }
+
+    /// The packages in `outgoing/PARTNER/` under names that engsync writes; other files there
+    /// are nothing. A directory that is not there yet is empty.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn outgoing(&self, partner: &str) -> Result<Vec<Group>> {
+        let dir = self.dir("outgoing").join(partner);
+        if !dir.exists() {
+            return Ok(Vec::new());
         }
-        found.foreign.sort();
-        found.groups = groups
-            .into_iter()
-            .map(|((name, total), mut parts)| {
-                parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
-                Group { name, total, parts }
-            })
-            .collect();
-        Ok(found)
+        let mut groups = packages(&dir)?.groups;
+        for group in &mut groups {
+            group.parts.retain(|part| part.name.strict().is_ok());
+        }
+        groups.retain(|group| !group.parts.is_empty());
+        Ok(groups)
     }
 
     /// The packages in a state, in the order of their names.
@@ -117,6 +110,35 @@ impl Spool {
         stored.sort_by(|a, b| a.directory.cmp(&b.directory));
         Ok(stored)
     }
+}
+
+/// What lies in a directory of parts.
+fn packages(dir: &Path) -> Result<Found> {
+    let mut found = Found::default();
+    let mut groups: BTreeMap<(PackageName, u16), Vec<PartFile>> = BTreeMap::new();
+    for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
+        let entry = entry.map_err(|error| cannot_list(dir, error))?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        if file.starts_with('.') || file.starts_with(TEMPORARY) {
+            continue;
+        }
+        match part_file(&entry, &file) {
+            Some(part) => {
+                let key = (part.name.package.clone(), part.name.total);
+                groups.entry(key).or_default().push(part);
+            }
+            None => found.foreign.push(file),
+        }
+    }
+    found.foreign.sort();
+    found.groups = groups
+        .into_iter()
+        .map(|((name, total), mut parts)| {
+            parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
+            Group { name, total, parts }
+        })
+        .collect();
+    Ok(found)
 }
 
 /// The parts in a package's directory.

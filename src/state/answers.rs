@@ -40,8 +40,10 @@ pub struct AnswerPart {
 pub enum AnswerState {
     /// Fixed, not offered yet.
     Frozen,
-    /// Offered to the OFTP server.
+    /// Offered to the OFTP server: in `outgoing/`.
     Published,
+    /// Delivered by a transport.
+    Delivered,
 }
 
 impl AnswerState {
@@ -49,6 +51,7 @@ impl AnswerState {
         match self {
             Self::Frozen => "frozen",
             Self::Published => "published",
+            Self::Delivered => "delivered",
         }
     }
 }
@@ -61,7 +64,11 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Answer> {
     Ok(Answer {
         name: row.get("name")?,
         partner: row.get("partner")?,
-        state: if state == "frozen" { AnswerState::Frozen } else { AnswerState::Published },
+        state: match state.as_str() {
+            "frozen" => AnswerState::Frozen,
+            "delivered" => AnswerState::Delivered,
+            _ => AnswerState::Published,
+        },
         target: target.map(PathBuf::from),
         parts: json(row, "parts")?,
         issues: json(row, "issues")?,
@@ -135,16 +142,27 @@ impl State {
         .map(drop)
     }
 
-    /// The names of the answers offered before `limit`.
+    /// The answer was delivered by a transport.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn delivered(&self, name: &str, now: Timestamp) -> Result<()> {
+        self.execute(
+            "UPDATE answer SET state = 'delivered', delivered_at = ?2 WHERE name = ?1",
+            (name, now.to_rfc3339()),
+        )
+        .map(drop)
+    }
+
+    /// The answers offered before `limit`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn answers_before(&self, limit: Timestamp) -> Result<Vec<String>> {
-        self.query(
-            "SELECT name FROM answer WHERE state = 'published' AND published_at < ?1",
-            [limit.to_rfc3339()],
-            |row| row.get(0),
-        )
+    pub fn answers_before(&self, limit: Timestamp) -> Result<Vec<Answer>> {
+        let sql = format!(
+            "{COLUMNS} WHERE state IN ('published', 'delivered') AND published_at < ?1 ORDER BY name"
+        );
+        self.query(&sql, [limit.to_rfc3339()], read)
     }
 
     /// Forgets an answer; its files are the caller's to remove, afterwards.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::issue::{Attachment, Comment, Field, Issue, Person, Record, Value};
+use crate::issue::{Attachment, Comment, Digest, Field, Issue, Person, Record, Value};
 
 /// The base of a three-way comparison: not one value per field but three (what the partner last
 /// *delivered*, what we last *sent*, what the local tracker last held), since an export that has
@@ -22,6 +22,9 @@ pub struct Base {
     /// The partner's fields whose last delivered value could not be applied, each with the one
     /// before, which was: to the rules it is the one they know.
     pub behind: BTreeMap<Field, Option<Value>>,
+    /// The revision of the local issue that was last looked at, where its tracker tells one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_revision: Option<String>,
     /// What each inbound field was last set to by a rule, before the tracker made of it what
     /// `local` says; so that a tracker which normalises makes no ping-pong.
     pub wanted: BTreeMap<Field, Option<Value>>,
@@ -63,6 +66,17 @@ pub struct HeldMark {
     pub text: String,
     /// Digest of the inputs.
     pub inputs: String,
+    /// The package it came in.
+    #[serde(default)]
+    pub package: Option<String>,
+}
+
+impl HeldMark {
+    /// Whether it depends on this one input.
+    #[must_use]
+    pub fn is_of(&self, input: &str) -> bool {
+        self.inputs == Digest::of(input.as_bytes()).to_string()
+    }
 }
 
 /// Everything an answer says of an issue beyond what it echoes: always the full current state.
@@ -111,6 +125,19 @@ impl Base {
         self.behind.remove(field);
         if let Some(sent) = &mut self.sent {
             sent.forget(field);
+        }
+    }
+
+    /// Whether a document is older than the one applied last; dates that are equal go by the
+    /// exchange reference, then by arrival.
+    #[must_use]
+    pub fn is_newer_than(&self, revision: Option<Timestamp>, reference: &str) -> bool {
+        match (self.revision, revision) {
+            (Some(last), Some(this)) if this < last => true,
+            (Some(last), Some(this)) if this == last => {
+                !reference.is_empty() && reference < &*self.package
+            }
+            _ => false,
         }
     }
 

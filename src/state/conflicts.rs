@@ -56,6 +56,23 @@ impl State {
         Ok(self.db().sql().last_insert_rowid())
     }
 
+    /// Whether a conflict was written down in this state with these very values.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn knows_conflict<C: Serialize>(
+        &self,
+        partner: &str,
+        remote: &str,
+        state: &str,
+        record: &C,
+    ) -> Result<bool> {
+        let sql = "SELECT 1 FROM conflict
+             WHERE partner = ?1 AND remote = ?2 AND state = ?3 AND record = ?4";
+        let row = (partner, remote, state, to_json(record)?);
+        Ok(self.query_one(sql, row, |_| Ok(()))?.is_some())
+    }
+
     /// A conflict stands differently, or its values changed.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Links: which partner's issue is which of ours.
 
 use super::{Base, Outgoing, Pending, State, json, json_or_none, to_json};
+use crate::issue::Record;
 use crate::{Result, Timestamp};
 
 /// A partner's issue and ours.
@@ -53,7 +54,7 @@ pub struct Intent {
     pub partner: String,
     /// The partner's number of the issue.
     pub remote: String,
-    /// What kind of write: `fields`.
+    /// What kind of write: `create`, `fields`, `decision`.
     pub operation: String,
     /// What the operation needs to be recognised, as JSON.
     pub payload: String,
@@ -73,6 +74,18 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Link> {
         owed: json_or_none(row, "owed")?,
         pending: json_or_none(row, "pending")?,
     })
+}
+
+impl Link {
+    /// What the partner delivered last, whether it was applied or a gate keeps it back.
+    #[must_use]
+    pub fn latest(&self) -> &Record {
+        let waits = self
+            .pending
+            .as_ref()
+            .filter(|pending| !self.base.is_newer_than(pending.revision, &pending.package));
+        waits.map_or(&self.base.delivered, |pending| &pending.fields)
+    }
 }
 
 impl State {
@@ -231,5 +244,14 @@ impl State {
     pub fn clear_intents(&self, partner: &str, remote: &str) -> Result<()> {
         let sql = "DELETE FROM intent WHERE partner = ?1 AND remote = ?2";
         self.execute(sql, [partner, remote]).map(drop)
+    }
+
+    /// The outcome of an issue's intents of one operation is known.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn clear_intents_to(&self, operation: &str, partner: &str, remote: &str) -> Result<()> {
+        let sql = "DELETE FROM intent WHERE operation = ?1 AND partner = ?2 AND remote = ?3";
+        self.execute(sql, [operation, partner, remote]).map(drop)
     }
 }

@@ -1,20 +1,26 @@
 //! The one door: plans become tracker writes, read back, and a new base.
 
+mod batch;
+mod doubt;
+mod intent;
 mod names;
 mod remember;
 mod resolve;
+mod seek;
 mod work;
+mod write;
 
+pub use batch::{Batch, Task, deliver_many};
+pub use names::marker;
 pub use resolve::{Take, resolve, undo};
 
-pub use names::marker;
-use work::Work;
+use work::{Step, Work};
 
 use super::plan::{Action, Outcome};
 use super::rule::Rule;
 use crate::issue::Issue;
 use crate::state::{EntryKind, Link, LinkState, Pending, State};
-use crate::tracker::{Schema, Tracker};
+use crate::tracker::{Schema, TRACKER_UNAVAILABLE, Tracker};
 use crate::{Error, Fault, Finding, Result, Timestamp};
 
 /// What a partner's configuration says of syncing.
@@ -107,16 +113,30 @@ pub fn deliver(
     link: Option<Link>,
     local: Option<Issue>,
 ) -> Result<Outcome> {
-    // One transaction covers both sides where they share a file; else only the base is in it.
-    let shared = context.tracker.capabilities().shares_state;
-    let whole = if shared { Some(context.state.begin()?) } else { None };
-    let mut work = Work::start(context, delivery, link, local)?;
-    let outcome = work.run()?;
-    let last = if shared { None } else { Some(context.state.begin()?) };
-    work.save(&outcome, EntryKind::In)?;
-    if let Some(transaction) = last.or(whole) {
-        transaction.commit()?;
+    if !context.tracker.capabilities().shares_state {
+        let batch = deliver_many(context, vec![Task { delivery, link, local }], &|| true)?;
+        let outcome = batch.outcomes.into_iter().next().flatten();
+        let not_tried = || Error::wait(TRACKER_UNAVAILABLE, "the issue was not come to");
+        return outcome.unwrap_or_else(|| Err(batch.halted.unwrap_or_else(not_tried)));
     }
+    // One transaction covers both sides.
+    let transaction = context.state.begin()?;
+    let mut work = Work::new(context, delivery, link, local)?;
+    let refused = seek::seek(context, std::slice::from_mut(&mut work))?;
+    if let Some(error) = refused.into_iter().flatten().next() {
+        return Err(error);
+    }
+    let outcome = match work.plan()? {
+        Step::Done(outcome) => outcome,
+        Step::Write(plan) => {
+            let order = work.order(&plan);
+            let write = |order| context.tracker.write_many(&[order], &|| true).pop();
+            let receipt = order.and_then(write);
+            work.receive(&plan, receipt)?
+        }
+    };
+    work.save(&outcome, EntryKind::In)?;
+    transaction.commit()?;
     Ok(outcome)
 }
 
@@ -125,11 +145,8 @@ pub fn deliver(
 /// # Errors
 /// When the state cannot be written.
 pub fn sweep(context: &Context<'_>, link: Link, local: Option<Issue>) -> Result<Option<Outcome>> {
-    if !context.tracker.capabilities().shares_state
-        && !context.state.intents(&link.partner, &link.remote)?.is_empty()
-    {
-        // A delivery was interrupted: what it wrote must not be taken for a person's work. It is
-        // tried again, and then says what is owed.
+    if !context.tracker.capabilities().shares_state && intent::is_interrupted(context, &link)? {
+        // It is tried again, and then says what is owed.
         return Ok(None);
     }
     let before = link.clone();

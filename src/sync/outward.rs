@@ -104,7 +104,7 @@ impl Step<'_, '_> {
     }
 
     fn fill_remote<'r>(&mut self, rule: &'r ToRemote) -> Option<&'r str> {
-        if self.sides.delivered(&rule.remote).is_some() {
+        if self.sides.remote.fields.get(&rule.remote).is_some() {
             // Taken over or set by the partner: what we said once still stands.
             let sent = self.sent.fields.get(&rule.remote).cloned();
             self.set(&rule.remote, sent);

@@ -15,7 +15,8 @@ use crate::{Code, Finding};
 pub struct Sides<'a> {
     /// What was last agreed; `None` for an issue never met.
     pub base: Option<&'a Base>,
-    /// The partner's issue as delivered (for `plan_out`: as last delivered).
+    /// The partner's issue as delivered (for `plan_out`: as last delivered, even if a gate keeps
+    /// that back).
     pub remote: &'a Issue,
     /// Ours; `None` where there is none yet.
     pub local: Option<&'a Issue>,
@@ -23,6 +24,9 @@ pub struct Sides<'a> {
     pub schema: &'a Schema,
     /// The conflicts that wait for a person: their fields are left alone.
     pub open: &'a [OpenConflict],
+    /// The local issue is being made: there is none, or an earlier try at making it was
+    /// interrupted, and what is to be done at its making may be undone yet.
+    pub making: bool,
     /// The delivered document is older than one applied before: its fields are history.
     pub stale: bool,
 }

@@ -1,11 +1,11 @@
 //! `two_way`: three values per field. What the partner last *delivered* and what we last *sent*
 //! say whether the partner changed; what the local tracker last held says whether we did.
 
-use super::UNMAPPED_VALUE;
 use super::conflict::{self, Conflict, Policy};
 use super::map::ValueMap;
 use super::plan::{Held, InPlan, OutPlan, Sides};
 use super::rule::{Rule, TwoWay};
+use super::{UNMAPPED_VALUE, UNSEEN_VALUE};
 use crate::issue::Value;
 
 /// What is known of one field on all sides; values as they stand there.
@@ -92,6 +92,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The value both had: what was agreed, unless that was only said so far.
+    fn common(&self) -> Option<Value> {
+        match self.inward(self.delivered) {
+            Ok(both) if self.based && self.is_unacknowledged() => both,
+            _ => self.agreed.cloned(),
+        }
+    }
+
     /// What we sent has not been taken over yet.
     fn is_unacknowledged(&self) -> bool {
         self.told.is_some_and(|told| told != self.delivered)
@@ -113,9 +121,13 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
         }
     };
     if plan.create {
-        let value = remote.or_else(|| two_way.default_local.as_deref().and_then(Value::text));
-        plan.set(rule, sides, &two_way.local, value);
-        return;
+        let default = || two_way.default_local.as_deref().and_then(Value::text);
+        let value = remote.clone().or_else(default);
+        // What somebody typed since an interrupted try is not overwritten.
+        if field.local.is_none() || value.as_ref() == field.local {
+            plan.set(rule, sides, &two_way.local, value);
+            return;
+        }
     }
     let open = sides.open.iter().find(|open| open.conflict.field == two_way.local);
     if let Some(open) = open {
@@ -168,7 +180,7 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
         remote_field: two_way.remote.clone(),
         rule: rule.name.clone(),
         kind,
-        base: field.agreed.cloned(),
+        base: field.common(),
         local: field.local.cloned(),
         remote,
         policy: two_way.policy.as_str().to_owned(),
@@ -217,7 +229,18 @@ pub(super) fn outward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &m
     let field = Field::new(two_way, sides);
     let open = sides.open.iter().any(|open| open.conflict.field == two_way.local);
     let said = field.told.flatten().cloned();
-    if open || !field.local_changed() {
+    let waits = field.remote_changed();
+    if waits && !open && field.local_changed() {
+        let theirs = field.remote.map(Value::to_string).unwrap_or_default();
+        let ours = field.local.map(Value::to_string).unwrap_or_default();
+        let text = format!(
+            "the partner's value {theirs:?} was not taken in yet, so {ours:?} of {} is not sent over it",
+            two_way.local
+        );
+        let name = &rule.name;
+        plan.held.push(Held::new(&*two_way.remote, name, UNSEEN_VALUE, text, &[&theirs, &ours]));
+    }
+    if open || waits || !field.local_changed() {
         if field.told == Some(None) {
             plan.outgoing.cleared.insert(two_way.remote.clone());
         }

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::{
-    Capabilities, Changes, Feed, Marker, NewComment, Refused, Schema, TRACKER_REFUSED,
-    TRACKER_UNAVAILABLE, Tracker, Written,
+    Capabilities, Changes, Checked, Feed, Marker, NewComment, Probed, Refused, Schema,
+    TRACKER_REFUSED, TRACKER_UNAVAILABLE, Tracker, Written,
 };
 use crate::issue::{Attachment, Field, Issue, Value};
 use crate::{DISK, Error, Result};
@@ -18,6 +18,12 @@ pub enum Verb {
     GetMany,
     /// [`Tracker::find`].
     Find,
+    /// [`Tracker::before_create`].
+    BeforeCreate,
+    /// [`Tracker::probe`].
+    Probe,
+    /// [`Tracker::check`]; it fails in what it answers.
+    Check,
     /// [`Tracker::create`].
     Create,
     /// [`Tracker::update`].
@@ -46,7 +52,14 @@ impl Verb {
     pub fn writes(self) -> bool {
         !matches!(
             self,
-            Self::Schema | Self::GetMany | Self::Find | Self::Prepare | Self::ChangedSince
+            Self::Schema
+                | Self::GetMany
+                | Self::Find
+                | Self::BeforeCreate
+                | Self::Probe
+                | Self::Check
+                | Self::Prepare
+                | Self::ChangedSince
         )
     }
 }
@@ -228,6 +241,20 @@ impl<T: Tracker> Tracker for Faulty<T> {
 
     fn find(&self, marker: &Marker) -> Result<Vec<String>> {
         self.call(Verb::Find, marker, |inner| inner.find(marker))
+    }
+
+    fn before_create(&self) -> Result<String> {
+        self.call(Verb::BeforeCreate, "create", T::before_create)
+    }
+
+    fn probe(&self, markers: &[&Marker], before: &str) -> Result<Vec<Probed>> {
+        self.call(Verb::Probe, &markers.join(" "), |inner| inner.probe(markers, before))
+    }
+
+    fn check(&self) -> Vec<Checked> {
+        let checked = self.call(Verb::Check, "check", |inner| Ok(inner.check()));
+        checked
+            .unwrap_or_else(|error| vec![Checked { what: "check".to_owned(), found: Err(error) }])
     }
 
     fn create(&self, marker: &Marker, fields: &Changes) -> Result<Written> {

@@ -30,6 +30,7 @@ use crate::disk::Disk;
 use crate::issue::{Attachment, Field, Issue};
 use crate::{CONFIG, Clock, DATABASE, Error, Result, Timestamp};
 
+pub(super) use fields::{objection, shaped};
 use files::Files;
 pub use history::{Action, Change, Entry};
 

@@ -4,6 +4,9 @@ use super::{Changes, NewComment, Refused, TRACKER_REFUSED, Tracker, Written};
 use crate::issue::{Attachment, Issue};
 use crate::{Error, Fault};
 
+/// Whether to go on with the next order; any thread may ask.
+pub type GoOn<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// Everything to be written to one issue.
 #[derive(Clone, Debug, Default)]
 pub struct Order<'a> {
@@ -25,7 +28,8 @@ pub struct Order<'a> {
 /// What came of an [`Order`].
 #[derive(Debug, Default)]
 pub struct Receipt {
-    /// Whether anything was sent to the tracker for it.
+    /// Whether anything was sent to the tracker for it; where not, nothing can have happened
+    /// (the connection was refused), whatever `error` says.
     pub tried: bool,
     /// The key, where the issue exists as far as is known.
     pub key: Option<String>,
@@ -42,11 +46,15 @@ pub struct Receipt {
 }
 
 /// Carries out one order after the other through the single verbs.
-pub(super) fn one_by_one<T: Tracker + ?Sized>(tracker: &T, orders: &[Order<'_>]) -> Vec<Receipt> {
+pub(super) fn one_by_one<T: Tracker + ?Sized>(
+    tracker: &T,
+    orders: &[Order<'_>],
+    go_on: &GoOn<'_>,
+) -> Vec<Receipt> {
     let mut receipts: Vec<Receipt> = Vec::with_capacity(orders.len());
     for order in orders {
         let halted = receipts.last().and_then(|last| last.error.as_ref());
-        if halted.is_some_and(|error| error.fault != Fault::Item) {
+        if halted.is_some_and(|error| error.fault != Fault::Item) || !go_on() {
             break;
         }
         let mut receipt = Receipt { tried: true, key: order.key.clone(), ..Receipt::default() };

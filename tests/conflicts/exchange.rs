@@ -1,4 +1,5 @@
 //! An exchange with a partner, hour by hour.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::fs;
 use std::io::{Cursor, Write};

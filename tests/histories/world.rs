@@ -1,4 +1,7 @@
 //! A partner, an installation over an embedded tracker in memory, and what is under way between.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -11,9 +14,7 @@ use engsync::disk::Disk;
 use engsync::issue::{Attachment, Comment, Content, Issue, Person, Record, Value};
 use engsync::state::{self, Entry, EntryKind, Filter, Link, Outgoing, Pending, State};
 use engsync::sync::conflict::Conflict;
-use engsync::sync::{
-    Change, Context, Delivery, GonePolicy, OutPlan, Outcome, Policy, RawRule, Rule, Side, Take,
-};
+use engsync::sync::{Change, Context, Delivery, GonePolicy, OutPlan, Outcome, Policy, Side, Take};
 use engsync::tracker::double::{Faulty, Planned, Trouble};
 use engsync::tracker::embedded::{self, Embedded};
 use engsync::tracker::{Changes, NewComment, Schema, Tracker};
@@ -49,8 +50,20 @@ pub(crate) struct Theirs {
     pub(crate) status: String,
     pub(crate) told: Vec<String>,
     pub(crate) got: BTreeMap<String, String>,
-    /// Values of `shared` that were exported and arrived here.
-    pub(crate) arrived: BTreeSet<String>,
+    /// How often `shared` was set, and which of those settings arrived here last: the same value
+    /// typed once more is another one.
+    turn: usize,
+    arrived: usize,
+}
+
+impl Theirs {
+    /// Sets the shared value, whoever says so.
+    pub(crate) fn types(&mut self, value: Option<String>) {
+        if self.shared != value {
+            self.turn += 1;
+            self.shared = value;
+        }
+    }
 }
 
 /// A document on its way to us.
@@ -79,52 +92,6 @@ pub(crate) struct World {
     pub(crate) clear: bool,
 }
 
-fn rules(policy: &str, clear: bool) -> Vec<Rule> {
-    #[derive(serde::Deserialize)]
-    struct File {
-        rule: Vec<RawRule>,
-    }
-    let toml = format!(
-        r#"
-        [[rule]]
-        kind = "gate"
-        local = "status"
-        not_equals = "Closed"
-        stops = ["in"]
-        [[rule]]
-        kind = "to_local"
-        local = "summary"
-        remote = "problem_synopsis"
-        [[rule]]
-        kind = "two_way"
-        local = "shared"
-        remote = "reproducibility"
-        conflict = {policy:?}
-        clear = {clear}
-        [[rule]]
-        kind = "tag_local"
-        local = "labels"
-        remote = "problem_synopsis"
-        prefix = "T-"
-        [[rule]]
-        kind = "comments"
-        in = true
-        out_prefix = "[TO OEM]"
-        [[rule]]
-        kind = "attachments"
-        out_prefix = "oem-"
-        [[rule]]
-        kind = "table_to_remote"
-        locals = ["status"]
-        remote = "supplier_status"
-        rows = [["Open", "RECEIVED"], ["Working", "ESTIMATED"], ["Closed", "CLOSED"]]
-        "#
-    );
-    let file: File = toml::from_str(&toml).unwrap();
-    let none = |file: &str| Err(format!("no file {file}"));
-    file.rule.iter().map(|raw| Rule::from_raw(raw, &none).unwrap()).collect()
-}
-
 impl World {
     /// `shared`: state and tracker in one database.
     pub(crate) fn new(shared: bool, policy: &str, clear: bool) -> Self {
@@ -151,7 +118,7 @@ impl World {
         let policy = Policy {
             partner: PARTNER.into(),
             installation: "main".into(),
-            rules: rules(policy, clear),
+            rules: rules::rules(policy, clear),
             answer_always: false,
             gone: GonePolicy::Hold,
         };
@@ -172,6 +139,12 @@ impl World {
             shared,
             clear,
         }
+    }
+
+    /// With these rules beside its own.
+    pub(crate) fn and(mut self, toml: &str) -> Self {
+        self.policy.rules.extend(rules::read(toml));
+        self
     }
 
     fn context<'a>(&'a self, package: Option<&'a str>) -> Context<'a> {
@@ -218,6 +191,7 @@ impl World {
             fields,
             comments: export.what.comments.iter().enumerate().map(comment).collect(),
             attachments: export.what.files.iter().map(|(name, text)| file(name, text)).collect(),
+            revision: None,
         };
         let reference = format!("ENG{:017}MFA", export.at);
         let delivery = Delivery {
@@ -228,8 +202,9 @@ impl World {
             findings: Vec::new(),
         };
         let done = self.hand_in(&delivery, &reference);
-        if done && let Some(value) = &export.what.shared {
-            self.theirs[number].arrived.insert(value.clone());
+        if done {
+            let arrived = &mut self.theirs[number].arrived;
+            *arrived = export.what.turn.max(*arrived);
         }
         done
     }
@@ -332,16 +307,18 @@ impl World {
     fn answer_arrives(&mut self, number: usize, answer: &Outgoing) {
         let said = answer.fields.get("reproducibility").map(Value::to_string);
         let cleared = answer.cleared.contains("reproducibility");
-        let before = self.theirs[number].shared.clone();
+        let theirs = &self.theirs[number];
         if said.is_some() || cleared {
-            if let Some(lost) = before.filter(|value| {
-                Some(value) != said.as_ref() && self.theirs[number].arrived.contains(value)
-            }) {
+            // What never arrived here nobody here can know of.
+            let known = theirs.turn == theirs.arrived;
+            if let Some(lost) =
+                theirs.shared.clone().filter(|value| known && Some(value) != said.as_ref())
+            {
                 // A value that a person here typed as well is theirs to lose.
                 let here = self.typed.contains(&lost);
                 assert!(here || self.remembers(number, &lost), "{lost:?} of the partner is gone");
             }
-            self.theirs[number].shared = said;
+            self.theirs[number].types(said);
         }
         let theirs = &mut self.theirs[number];
         theirs.status = answer.fields.text("supplier_status");

@@ -12,6 +12,8 @@ fn every(tracker: &dyn Tracker) -> Vec<(Verb, Result<()>)> {
         (Verb::Schema, tracker.schema().map(drop)),
         (Verb::GetMany, tracker.get_many(&["ISS-1".to_owned()]).map(drop)),
         (Verb::Find, tracker.find("main/p:1").map(drop)),
+        (Verb::BeforeCreate, tracker.before_create().map(drop)),
+        (Verb::Probe, tracker.probe(&["main/p:1"], "").map(drop)),
         (Verb::Create, tracker.create("main/p:2", &set).map(drop)),
         (Verb::Update, tracker.update("ISS-1", &set, None).map(drop)),
         (Verb::Comment, tracker.comment("ISS-1", &note("new", "n")).map(drop)),
@@ -41,7 +43,7 @@ fn nothing_goes_wrong_by_itself_and_calls_are_remembered() {
     let verbs: Vec<Verb> = done.iter().map(|(verb, _)| *verb).collect();
     let calls = subject.tracker.calls();
     assert_eq!(calls.iter().map(|(verb, _)| *verb).collect::<Vec<_>>(), verbs);
-    assert_eq!(calls[3], (Verb::Create, "main/p:2".to_owned()));
+    assert_eq!(calls[5], (Verb::Create, "main/p:2".to_owned()));
     every(&subject.tracker);
     assert_eq!(subject.tracker.writes().len(), 8);
     assert!(subject.tracker.calls().is_empty());

@@ -11,7 +11,8 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{Message, SmtpTransport, Transport};
 
-use crate::exchange::{MailSettings, MailTls, MailWay, Secret};
+use crate::cli::secret;
+use crate::exchange::{MailSettings, MailTls, MailWay};
 use crate::{CONFIG, Error, Result};
 
 /// A pass waits no longer for a mail; a stop must not take 10 seconds.
@@ -27,7 +28,7 @@ pub(super) fn send(mail: &MailSettings, subject: &str, body: &str) -> Result<()>
         MailWay::Command(command) => run(command, &message.formatted()),
         MailWay::Smtp { host, port, tls, login } => {
             let login = match login {
-                Some((user, secret)) => Some(Credentials::new(user.clone(), read(secret)?)),
+                Some((user, secret)) => Some(Credentials::new(user.clone(), secret::read(secret)?)),
                 None => None,
             };
             let transport = transport(host, *port, *tls, login)?;
@@ -88,19 +89,6 @@ fn transport(
         builder = builder.credentials(login);
     }
     Ok(builder.build())
-}
-
-#[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
-fn read(secret: &Secret) -> Result<String> {
-    match secret {
-        Secret::Env(name) => std::env::var(name)
-            .map_err(|_| failed(&format!("the environment variable {name} is not set"))),
-        Secret::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::io("read the password in", path, error))?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-        }
-    }
 }
 
 /// Hands a message with LF line ends to `/bin/sh -c COMMAND`.

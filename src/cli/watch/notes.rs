@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 use crate::cli::style::plain;
-use crate::exchange::{LOCAL, Outcome, PackageReport, Progress, Report};
+use crate::exchange::{Exchange, LOCAL, Outcome, PackageReport, Progress, Report};
 use crate::sync::Action;
 
 /// Tells systemd that the service lives, also in the midst of a long package. Outside systemd it
@@ -28,11 +28,16 @@ impl Heart {
         self.half.unwrap_or(Duration::from_secs(3600)).max(Duration::from_millis(1))
     }
 
+    /// How often to say so while something takes long; `None`: nobody asks.
+    pub(super) fn pulse(&self) -> Option<Duration> {
+        self.half.map(|half| half / 2)
+    }
+
     /// At most every half of the watchdog's patience.
     pub(super) fn beat(&self) {
         if self.half.is_some_and(|half| self.last.get().elapsed() >= half / 2) {
             self.last.set(Instant::now());
-            tell_systemd(&[NotifyState::Watchdog]);
+            beat();
         }
     }
 
@@ -70,6 +75,11 @@ impl Progress for Heart {
     }
 }
 
+/// The service lives.
+pub(super) fn beat() {
+    tell_systemd(&[NotifyState::Watchdog]);
+}
+
 fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!("systemd does not listen: {error}");
@@ -95,7 +105,11 @@ pub(super) fn tell(report: &Report, took: Duration) {
     for exchange in &report.exchanges {
         match &exchange.error {
             Some(error) => {
-                tracing::warn!("{}: exchange failed: {}", exchange.partner, plain(error));
+                let hint = exchange.hint.as_deref().map(plain).unwrap_or_default();
+                tracing::warn!(hint, "{}: exchange failed: {}", exchange.partner, plain(error));
+            }
+            None if exchange.is_idle() => {
+                tracing::debug!("{}: nothing to exchange", exchange.partner);
             }
             None => tracing::info!(
                 "{}: fetched {}, delivered {}",
@@ -114,12 +128,17 @@ pub(super) fn line(report: &Report) -> String {
         let here = |package: &&PackageReport| package.outcome == outcome && package.name != LOCAL;
         report.packages.iter().filter(here).count()
     };
-    let counts = [
+    let exchanged = |count: fn(&Exchange) -> u32| {
+        report.exchanges.iter().map(|exchange| count(exchange) as usize).sum()
+    };
+    let counts: [(usize, &str); 8] = [
+        (exchanged(|exchange| exchange.fetched), "fetched"),
         (count(Outcome::Applied), "applied"),
         (count(Outcome::Duplicate), "duplicate"),
         (count(Outcome::Deferred), "deferred"),
         (count(Outcome::Corrupt), "corrupt"),
         (report.sent.len(), "sent"),
+        (exchanged(|exchange| exchange.delivered), "delivered"),
         (count(Outcome::Waiting), "waiting"),
     ];
     let words: Vec<String> = counts

@@ -1,10 +1,10 @@
 //! How operations are named: tokens, markers, marks.
 
 use super::super::plan::{Change, Side};
-use super::{Delivery, Policy};
+use super::Policy;
 use crate::Digest;
 use crate::issue::Value;
-use crate::state::{Base, Link};
+use crate::state::Link;
 
 /// The supplier field that carries our key.
 pub(super) const KEY_FIELD: &str = "supplier_company_id";
@@ -39,15 +39,4 @@ pub(super) fn token(link: &Link, operation: &str, what: &str) -> String {
 #[must_use]
 pub fn marker(policy: &Policy, remote: &str) -> String {
     format!("{}/{}:{remote}", policy.installation, policy.partner)
-}
-
-/// Older than what was applied last; dates that are equal go by reference, then by arrival.
-pub(super) fn is_stale(base: &Base, delivery: &Delivery) -> bool {
-    match (base.revision, delivery.revision) {
-        (Some(last), Some(this)) if this < last => true,
-        (Some(last), Some(this)) if this == last => {
-            !delivery.reference.is_empty() && delivery.reference < base.package
-        }
-        _ => false,
-    }
 }

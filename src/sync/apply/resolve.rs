@@ -3,6 +3,7 @@
 use super::super::conflict::{Conflict, Decided};
 use super::super::plan::{Change, Outcome, Side};
 use super::Context;
+use super::intent::{announce, announced};
 use super::work::Work;
 use crate::issue::{Issue, Value};
 use crate::state::{ConflictRow, EntryKind, Link};
@@ -74,7 +75,9 @@ fn decide(
     local: Issue,
 ) -> Result<Outcome> {
     let conflict = &row.record;
-    let transaction = context.state.begin()?;
+    // No transaction is held over a network: there an intent goes before.
+    let shared = context.tracker.capabilities().shares_state;
+    let whole = if shared { Some(context.state.begin()?) } else { None };
     let from = local.fields.get(&conflict.field).cloned();
     let mut work = Work::look(context, link, Some(local))?;
     work.forget_open(row.id);
@@ -82,20 +85,26 @@ fn decide(
         let key = work.link.key.clone().unwrap_or_default();
         let changes = Changes::from([(conflict.field.clone(), decided.value.clone())]);
         let expected = Changes::from([(conflict.field.clone(), from.clone())]);
-        let written = context.tracker.update(&key, &changes, Some(&expected))?;
-        if let Some(refused) = written.refused.first() {
-            return Err(Error::setup(refused.code, refused.text.clone()));
-        }
-        work.record(Change {
+        let change = Change {
             side: Side::Local,
             field: conflict.field.clone(),
             from,
             to: decided.value.clone(),
             rule: format!("conflict {} ({})", row.id, decided.take),
             overwrote: false,
-        });
+        };
+        if !shared {
+            announce(context, &work.link, &change)?;
+        }
+        let written = context.tracker.update(&key, &changes, Some(&expected))?;
+        if let Some(refused) = written.refused.first() {
+            announced(context, &work.link)?;
+            return Err(Error::setup(refused.code, refused.text.clone()));
+        }
+        work.record(change);
         work.local = Some(written.issue);
     }
+    let last = if shared { None } else { Some(context.state.begin()?) };
     let base = &mut work.link.base;
     let theirs = decided.value == conflict.remote;
     let told = base.sent.as_ref().is_some_and(|sent| sent.says(&conflict.remote_field));
@@ -115,6 +124,9 @@ fn decide(
     work.owe();
     let outcome = work.finish();
     work.save(&outcome, EntryKind::In)?;
-    transaction.commit()?;
+    announced(context, &work.link)?;
+    if let Some(transaction) = last.or(whole) {
+        transaction.commit()?;
+    }
     Ok(outcome)
 }

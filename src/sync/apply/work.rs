@@ -1,26 +1,29 @@
-//! One issue on its way through: plan, write, read back, remember, owe.
+//! One issue on its way through: plan, remember, owe. What is written in between, and what came
+//! of it, is [`super::write`]'s.
 
 use super::super::GATED;
 use super::super::conflict::Conflict;
 use super::super::inward::plan_in;
 use super::super::outward::plan_out;
 use super::super::plan::{
-    Action, Change, ConflictNote, Decision, FilePlan, Held, InPlan, OpenConflict, OutPlan, Outcome,
-    Side, Sides,
+    Action, Change, ConflictNote, Decision, Held, InPlan, OpenConflict, OutPlan, Outcome, Side,
+    Sides,
 };
-use super::names::{
-    KEY_FIELD, OUT, inputs_of, inward_mark, is_stale, local_change, marker, outward_mark, token,
-};
+use super::doubt::Doubt;
+use super::names::{KEY_FIELD, OUT, inward_mark, local_change, outward_mark};
 use super::{Context, Delivery, GonePolicy};
 use crate::issue::{Issue, Value};
-use crate::state::{
-    Base, Entry, EntryKind, HeldMark, Incoming, Intent, Link, LinkState, Outgoing, Pending,
-};
-use crate::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Written};
-use crate::{Error, Fault, Finding, Result};
+use crate::state::{Base, Entry, EntryKind, HeldMark, Link, LinkState, Outgoing, Pending};
+use crate::tracker::LOCAL_GONE;
+use crate::{Finding, Result};
 
-/// The intent to write fields.
-const FIELDS: &str = "fields";
+/// What is to be done with an issue.
+pub(super) enum Step {
+    /// Nothing more: this came of it.
+    Done(Outcome),
+    /// This is to be written.
+    Write(Box<InPlan>),
+}
 
 /// One issue on its way through.
 pub(super) struct Work<'a> {
@@ -29,17 +32,25 @@ pub(super) struct Work<'a> {
     pub link: Link,
     pub local: Option<Issue>,
     pub outcome: Outcome,
+    /// An earlier create that was in doubt did not happen.
+    pub absent: bool,
+    /// What earlier tries wrote is not known.
+    pub in_doubt: bool,
+    /// An earlier try at making the issue was interrupted.
+    making: bool,
     open: Vec<OpenConflict>,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn start(
+    /// A delivery, with the link and the local issue it meets; [`super::seek`] finds those that
+    /// are not known.
+    pub(super) fn new(
         context: &'a Context<'a>,
         delivery: &'a Delivery,
         link: Option<Link>,
         local: Option<Issue>,
     ) -> Result<Self> {
-        let mut link = link.unwrap_or_else(|| Link {
+        let link = link.unwrap_or_else(|| Link {
             id: 0,
             partner: context.policy.partner.clone(),
             remote: delivery.issue.id.clone(),
@@ -49,15 +60,6 @@ impl<'a> Work<'a> {
             owed: None,
             pending: None,
         });
-        let mut local = local;
-        if link.key.is_none() {
-            // A create whose outcome was lost, or a state that was: the marker knows.
-            let marker = marker(context.policy, &link.remote);
-            if let Some(key) = context.tracker.find(&marker)?.into_iter().next() {
-                local = context.tracker.get_many(std::slice::from_ref(&key))?.pop().flatten();
-                link.key = Some(key);
-            }
-        }
         let mut work = Self::look(context, link, local)?;
         work.outcome.findings.clone_from(&delivery.findings);
         work.delivery = Some(delivery);
@@ -73,26 +75,20 @@ impl<'a> Work<'a> {
             rows.into_iter().map(|row| OpenConflict { id: row.id, conflict: row.record }).collect()
         };
         let outcome = Outcome::new(&link.remote, link.key.as_deref());
-        Ok(Self { context, delivery: None, link, local, outcome, open })
+        let (delivery, absent, in_doubt, making) = (None, false, false, false);
+        Ok(Self { context, delivery, link, local, outcome, absent, in_doubt, making, open })
     }
 
-    pub(super) fn run(&mut self) -> Result<Outcome> {
-        let Some(delivery) = self.delivery else { return Ok(self.finish()) };
+    /// Decides; what is to be written is left to the caller.
+    pub(super) fn plan(&mut self) -> Result<Step> {
+        let Some(delivery) = self.delivery else { return Ok(Step::Done(self.finish())) };
         if self.link.key.is_some() && self.local.is_none() {
-            match self.context.policy.gone {
-                GonePolicy::Recreate => {
-                    self.link.key = None;
-                    self.link.base = Base { sent: None, ..Base::default() };
-                }
-                GonePolicy::Hold | GonePolicy::Ignore => {
-                    self.gone();
-                    return Ok(self.finish());
-                }
-            }
+            self.gone();
+            return Ok(Step::Done(self.finish()));
         }
         self.link.state = LinkState::Active;
         self.find_lost()?;
-        let stale = is_stale(&self.link.base, delivery);
+        let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
         let known = self.link.key.is_some();
         let sides = Sides {
             base: known.then_some(&self.link.base),
@@ -100,6 +96,7 @@ impl<'a> Work<'a> {
             local: self.local.as_ref(),
             schema: self.context.schema,
             open: &self.open,
+            making: self.making || self.local.is_none(),
             stale,
         };
         match plan_in(&self.context.policy.rules, &sides) {
@@ -109,7 +106,7 @@ impl<'a> Work<'a> {
                     .findings
                     .push(Finding::warning(GATED, format!("{gate} keeps it from being taken in")));
                 if self.link.key.is_none() {
-                    return Ok(self.outcome.clone());
+                    return Ok(Step::Done(self.outcome.clone()));
                 }
                 let kept = Pending::of(
                     &delivery.issue,
@@ -123,145 +120,42 @@ impl<'a> Work<'a> {
                 });
             }
             Decision::Do(plan) => {
-                self.write(&plan)?;
-                self.remember(&plan, delivery, stale);
-                self.keep_conflicts(&plan)?;
-                self.link.pending = None;
+                if self.making {
+                    self.outcome.action = Action::Created;
+                }
+                return Ok(Step::Write(Box::new(plan)));
             }
         }
+        self.owe();
+        Ok(Step::Done(self.finish()))
+    }
+
+    /// What follows once a plan was carried out: the base moves, and something may be owed.
+    pub(super) fn settle(&mut self, plan: &InPlan) -> Result<Outcome> {
+        self.keep_conflicts(plan)?;
+        if let Some(delivery) = self.delivery {
+            let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
+            self.remember(plan, delivery, stale);
+        }
+        self.link.pending = None;
         self.owe();
         Ok(self.finish())
     }
 
-    /// Writes a plan to the tracker and reads back.
-    fn write(&mut self, plan: &InPlan) -> Result<()> {
-        self.outcome.findings.extend(plan.findings.iter().cloned());
-        let tracker = self.context.tracker;
-        let mut wanted = Changes::new();
-        for change in &plan.changes {
-            let held = self.link.base.held.get(&inward_mark(&change.field));
-            if held.is_none_or(|held| held.inputs != inputs_of(change.to.as_ref())) {
-                wanted.insert(change.field.clone(), change.to.clone());
-            }
-        }
-        self.intend(plan, &wanted)?;
-        let key = match (&self.link.key, &self.local) {
-            (Some(key), Some(local)) => {
-                let key = key.clone();
-                if !wanted.is_empty() {
-                    let expected: Changes = wanted
-                        .keys()
-                        .map(|field| (field.clone(), local.fields.get(field).cloned()))
-                        .collect();
-                    let written = tracker.update(&key, &wanted, Some(&expected))?;
-                    self.take_back(written, &wanted, plan);
-                }
-                key
-            }
-            _ => {
-                let marker = marker(self.context.policy, &self.link.remote);
-                let written = tracker.create(&marker, &wanted)?;
-                let key = written.issue.id.clone();
-                self.link.key = Some(key.clone());
-                self.outcome.local = Some(key.clone());
-                self.outcome.action = Action::Created;
-                self.take_back(written, &wanted, plan);
-                key
-            }
-        };
-        let comments = self.write_comments(&key, plan)?;
-        let files = self.write_files(&key, plan)?;
-        if comments || files {
-            self.local = tracker.get_many(std::slice::from_ref(&key))?.pop().flatten();
-        }
-        for held in &plan.held {
-            self.hold(inward_mark(&held.field), held.clone());
-        }
-        Ok(())
-    }
-
-    /// Writes of fields whose outcome was lost, or of what came after them: where the value before is no
-    /// longer there they happened, and what they overwrote must not lack its row.
+    /// Writes whose outcome was lost, of this document or of another one that waits for its turn.
     fn find_lost(&mut self) -> Result<()> {
         let (Some(local), false) = (&self.local, self.context.tracker.capabilities().shares_state)
         else {
             return Ok(());
         };
-        let intents = self.context.state.intents(&self.link.partner, &self.link.remote)?;
         let mut lost: Vec<Change> = Vec::new();
-        for intent in intents.iter().filter(|intent| intent.operation == FIELDS) {
-            lost.extend(serde_json::from_str::<Vec<Change>>(&intent.payload).unwrap_or_default());
+        for intent in self.context.state.intents(&self.link.partner, &self.link.remote)? {
+            let doubt = Doubt::read(&intent);
+            self.making |= doubt.create.is_some();
+            lost.extend(doubt.settle(local, &mut self.link.base));
         }
-        lost.retain(|change| local.fields.get(&change.field) != change.from.as_ref());
         lost.into_iter().for_each(|change| self.record(change));
         Ok(())
-    }
-
-    /// What the tracker made of our values.
-    fn take_back(&mut self, written: Written, wanted: &Changes, plan: &InPlan) {
-        for refused in &written.refused {
-            let value = wanted.get(&refused.field).cloned().flatten();
-            let held = Held {
-                field: refused.field.clone(),
-                code: refused.code,
-                text: refused.text.clone(),
-                rule: String::new(),
-                inputs: inputs_of(value.as_ref()),
-            };
-            self.hold(inward_mark(&refused.field), held);
-        }
-        for change in &plan.changes {
-            let done = wanted.contains_key(&change.field)
-                && !written.refused.iter().any(|refused| refused.field == change.field);
-            if done {
-                self.link.base.held.remove(&inward_mark(&change.field));
-                self.record(change.clone());
-            }
-        }
-        self.local = Some(written.issue);
-    }
-
-    fn write_comments(&mut self, key: &str, plan: &InPlan) -> Result<bool> {
-        for (provenance, comment) in &plan.comments {
-            let token = token(&self.link, "comment", provenance);
-            let new = NewComment {
-                author: comment.author.clone(),
-                created: comment.created,
-                text: comment.text.clone(),
-                token,
-            };
-            let id = self.context.tracker.comment(key, &new)?;
-            self.link.base.comments_in.insert(provenance.clone(), id);
-            self.record(local_change("comments", Value::text(&comment.text)));
-        }
-        Ok(!plan.comments.is_empty())
-    }
-
-    fn write_files(&mut self, key: &str, plan: &InPlan) -> Result<bool> {
-        let mut changed = false;
-        for FilePlan { remote_name, file, adopt } in &plan.files {
-            let digest = file.known_digest().map(|digest| digest.to_string()).unwrap_or_default();
-            if !adopt {
-                match self.context.tracker.attach(key, file) {
-                    Ok(()) => {}
-                    Err(error) if error.fault == Fault::Item => {
-                        let field = format!("attachments/{}", file.name);
-                        let held =
-                            Held::new(&*field, "", TRACKER_REFUSED, error.line(), &[&digest]);
-                        self.hold(inward_mark(&field), held);
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                }
-                changed = true;
-                self.record(local_change("attachments", Value::text(&file.name)));
-            }
-            let incoming = Incoming { name: file.name.clone(), sha256: digest };
-            let base = &mut self.link.base;
-            let before = base.files_in.insert(remote_name.clone(), incoming);
-            base.files_before.extend(before);
-        }
-        Ok(changed)
     }
 
     /// Writes down what was found in conflict, and what is so no longer.
@@ -274,6 +168,12 @@ impl<'a> Work<'a> {
         for conflict in &plan.conflicts {
             let decided = conflict.decision.is_some();
             let word = if decided { "auto-resolved" } else { "open" };
+            // What the tracker refused is decided anew at each delivery, but is one conflict.
+            if self.link.base.behind.contains_key(&conflict.remote_field)
+                && state.knows_conflict(&partner, &remote, word, conflict)?
+            {
+                continue;
+            }
             let id = state.add_conflict(&partner, &remote, word, conflict, *now)?;
             if !decided {
                 self.note(id, conflict);
@@ -324,9 +224,11 @@ impl<'a> Work<'a> {
 
     /// What the partner is owed after this.
     pub(super) fn owe(&mut self) {
+        let revision = self.local.as_ref().and_then(|local| local.revision.clone());
+        self.link.base.local_revision = revision;
         let remote = Issue {
             id: self.link.remote.clone(),
-            fields: self.link.base.delivered.clone(),
+            fields: self.link.latest().clone(),
             ..Issue::default()
         };
         let sides = Sides {
@@ -335,6 +237,7 @@ impl<'a> Work<'a> {
             local: self.local.as_ref(),
             schema: self.context.schema,
             open: &self.open,
+            making: false,
             stale: false,
         };
         let Decision::Do(plan) = plan_out(&self.context.policy.rules, &sides) else { return };
@@ -377,7 +280,7 @@ impl<'a> Work<'a> {
     }
 
     /// Marks something as held, and reports it unless it was so before.
-    fn hold(&mut self, mark: String, held: Held) {
+    pub(super) fn hold(&mut self, mark: String, held: Held) {
         let known = self.link.base.held.get(&mark);
         if known.is_some_and(|known| known.inputs == held.inputs) {
             return;
@@ -386,6 +289,7 @@ impl<'a> Work<'a> {
             code: held.code.to_string(),
             text: held.text.clone(),
             inputs: held.inputs.clone(),
+            package: self.context.package.map(str::to_owned),
         };
         self.link.base.held.insert(mark, note);
         self.outcome.held.push(held);
@@ -413,26 +317,6 @@ impl<'a> Work<'a> {
             action => action,
         };
         outcome
-    }
-
-    /// Writes down what is about to be written, where that is not in our transaction.
-    fn intend(&self, plan: &InPlan, wanted: &Changes) -> Result<()> {
-        let nothing = wanted.is_empty() && plan.comments.is_empty() && plan.files.is_empty();
-        if self.context.tracker.capabilities().shares_state || (nothing && !plan.create) {
-            return Ok(());
-        }
-        let changes = plan.changes.iter().filter(|change| wanted.contains_key(&change.field));
-        let payload = serde_json::to_string(&changes.collect::<Vec<_>>()).map_err(|error| {
-            Error::setup(crate::DATABASE, "cannot write a change as JSON").because(error)
-        })?;
-        let intent = Intent {
-            token: token(&self.link, FIELDS, &payload),
-            partner: self.link.partner.clone(),
-            remote: self.link.remote.clone(),
-            operation: FIELDS.to_owned(),
-            payload,
-        };
-        self.context.state.save_intent(&intent, self.context.now)
     }
 
     pub(super) fn save(&mut self, outcome: &Outcome, kind: EntryKind) -> Result<()> {

@@ -84,7 +84,7 @@ pub(super) fn defaults(known: &BTreeMap<Field, FieldSpec>) -> impl Iterator<Item
 
 /// The value in the field's shape: a text field takes a list joined by `, `, a list field a text
 /// as its only item; nothing is empty.
-pub(super) fn shaped(spec: &FieldSpec, value: Option<&Value>) -> Option<Value> {
+pub(in crate::tracker) fn shaped(spec: &FieldSpec, value: Option<&Value>) -> Option<Value> {
     match value? {
         value if !spec.list => Value::text(value.joined(", ")),
         value => {
@@ -95,7 +95,11 @@ pub(super) fn shaped(spec: &FieldSpec, value: Option<&Value>) -> Option<Value> {
 }
 
 /// Why the field does not take the value, if it does not.
-pub(super) fn objection(spec: &FieldSpec, field: &str, value: Option<&Value>) -> Option<String> {
+pub(in crate::tracker) fn objection(
+    spec: &FieldSpec,
+    field: &str,
+    value: Option<&Value>,
+) -> Option<String> {
     if spec.read_only {
         return Some(format!("{field} is set by the tracker only"));
     }

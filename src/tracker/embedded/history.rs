@@ -1,5 +1,7 @@
 //! Who changed what, when; and what changed since.
 
+use std::collections::BTreeMap;
+
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
@@ -144,14 +146,22 @@ pub(super) fn since(tracker: &Embedded, token: Option<&str>) -> Result<Feed> {
         None => Some(0),
         Some(place) => place?,
     };
-    let Some(from) = from else { return Ok(Feed { token: now, keys: None }) };
+    let Some(from) = from else { return Ok(Feed { token: now, ..Feed::default() }) };
     // NOT INDEXED: else the planner walks the whole index on key to group by it.
-    let changed = "SELECT key FROM tracker_history NOT INDEXED
+    let changed = "SELECT key, max(seq) FROM tracker_history NOT INDEXED
                    WHERE seq > ?1 GROUP BY key ORDER BY max(seq)";
-    let keys = tracker.sql(sql.prepare_cached(changed).and_then(|mut query| {
-        query.query_map([from], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
+    let changed = tracker.sql(sql.prepare_cached(changed).and_then(|mut query| {
+        let rows = query.query_map([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(String, i64)>>>()
     }))?;
-    Ok(Feed { token: now, keys: Some(keys) })
+    let revision = |(key, seq): &(String, i64)| (key.clone(), seq.to_string());
+    let revisions = if tracker.options.shares_state {
+        BTreeMap::new()
+    } else {
+        changed.iter().map(revision).collect()
+    };
+    let keys = changed.into_iter().map(|(key, _)| key).collect();
+    Ok(Feed { token: now, keys: Some(keys), revisions })
 }
 
 /// The sequence number of a token of ours; `None` where it is not of this history.

@@ -34,6 +34,7 @@ pub(super) fn many(tracker: &Embedded, keys: &[String]) -> Result<Vec<Option<Iss
         let mut found = rows(tracker, chunk)?;
         comments(tracker, &mut found)?;
         attachments(tracker, &mut found)?;
+        revisions(tracker, &mut found)?;
         let mut by_key: HashMap<String, Issue> =
             found.into_values().map(|stored| (stored.issue.id.clone(), stored.issue)).collect();
         let mut asked: HashMap<&str, usize> = HashMap::new();
@@ -60,6 +61,7 @@ pub(super) fn whole(tracker: &Embedded, stored: Stored) -> Result<Issue> {
     let mut found = HashMap::from([(id, stored)]);
     comments(tracker, &mut found)?;
     attachments(tracker, &mut found)?;
+    revisions(tracker, &mut found)?;
     let issue = found.remove(&id).map(|stored| stored.issue);
     issue.ok_or_else(|| tracker.damaged("an issue"))
 }
@@ -173,6 +175,22 @@ fn attachments(tracker: &Embedded, found: &mut HashMap<i64, Stored>) -> Result<(
         if let Some(stored) = found.get_mut(&issue) {
             stored.issue.attachments.push(file);
         }
+    }
+    Ok(())
+}
+
+/// The last entry of its history names the state of an issue. Where the state's transaction
+/// covers us nobody asks.
+fn revisions(tracker: &Embedded, found: &mut HashMap<i64, Stored>) -> Result<()> {
+    if tracker.options.shares_state {
+        return Ok(());
+    }
+    let sql = "SELECT max(seq) FROM tracker_history WHERE key = ?1";
+    let mut query = tracker.sql(tracker.db.sql().prepare_cached(sql))?;
+    for stored in found.values_mut() {
+        let seq: Option<i64> =
+            tracker.sql(query.query_row([&stored.issue.id], |row| row.get(0)))?;
+        stored.issue.revision = seq.map(|seq| seq.to_string());
     }
     Ok(())
 }

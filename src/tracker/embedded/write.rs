@@ -39,11 +39,13 @@ pub(super) fn create(tracker: &Embedded, marker: &str, wanted: &Changes) -> Resu
         changes.push(Change::of(MARKER, None, Some(marker.into())));
     }
     history::write(tracker, &key, at, Action::Created, &changes)?;
+    let revision =
+        (!tracker.options.shares_state).then(|| tracker.db.sql().last_insert_rowid().to_string());
     for (field, value) in [("key", key.clone()), ("created", stamp(at)), ("updated", stamp(at))] {
         fields.set(field, Value::text(value));
     }
     tracker.commit(tx)?;
-    Ok(Written { issue: Issue { id: key, fields, ..Issue::default() }, refused })
+    Ok(Written { issue: Issue { id: key, fields, revision, ..Issue::default() }, refused })
 }
 
 pub(super) fn update(

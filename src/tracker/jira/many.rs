@@ -1,0 +1,276 @@
+//! Orders: several at a time, read back in few requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value as Json;
+
+use super::client::{gone, parallel};
+use super::files::Listed;
+use super::meta::{Meta, Place};
+use super::plan::{self, Plan};
+use super::write::{self, Failed};
+use super::{Jira, comments, fields, files, read};
+use crate::issue::{Attachment, Content, Value};
+use crate::tracker::orders::GoOn;
+use crate::tracker::{Order, Receipt, TRACKER_REFUSED, Written};
+use crate::{Error, Fault, Result};
+
+/// What must be seen when an issue is read back; otherwise what was read is older.
+#[derive(Default)]
+struct Proof {
+    touched: bool,
+    fields: Vec<(Place, Option<Value>)>,
+    status: Option<String>,
+    comments: Vec<String>,
+    files: Vec<String>,
+}
+
+/// One order by itself.
+pub(super) fn one(jira: &Jira, order: &Order<'_>) -> Result<Written> {
+    let mut receipts = write(jira, std::slice::from_ref(order), &|| true);
+    let receipt = receipts.pop().unwrap_or_default();
+    match (receipt.error, receipt.issue) {
+        (Some(error), _) => Err(error),
+        (None, Some(issue)) => Ok(Written { issue, refused: receipt.refused }),
+        (None, None) => Err(gone(&receipt.key.unwrap_or_default())),
+    }
+}
+
+/// Carries out the orders.
+pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
+    let nothing = |error: Error| {
+        let mut receipts: Vec<Receipt> = orders.iter().map(|_| Receipt::default()).collect();
+        if let Some(first) = receipts.first_mut() {
+            first.error = Some(error);
+        }
+        receipts
+    };
+    let meta = match jira.meta() {
+        Ok(meta) => meta,
+        Err(error) => return nothing(error),
+    };
+    let needed = |order: &&Order<'_>| {
+        !order.changes.is_empty() || !order.files.is_empty() || order.comments.is_empty()
+    };
+    let keys: Vec<String> =
+        orders.iter().filter(needed).filter_map(|order| order.key.clone()).collect();
+    let mut before = match read::raw_many(jira, &meta, &keys) {
+        Ok(before) => before,
+        Err(error) => return nothing(error),
+    };
+    let halted = AtomicBool::new(false);
+    let done = parallel(jira.parallel(), orders, |order| {
+        if halted.load(Ordering::Relaxed) || !go_on() {
+            return (Receipt::default(), Proof::default());
+        }
+        let mut receipt = Receipt { tried: true, key: order.key.clone(), ..Receipt::default() };
+        let mut proof = Proof::default();
+        if let Err(failed) = carry_out(jira, &meta, order, &before, &mut receipt, &mut proof) {
+            if failed.error.fault != Fault::Item {
+                halted.store(true, Ordering::Relaxed);
+            }
+            receipt.tried = failed.sent || proof.touched;
+            receipt.error = Some(failed.error);
+        }
+        (receipt, proof)
+    });
+    let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.into_iter().unzip();
+    read_back(jira, &meta, &mut receipts, &proofs, &mut before);
+    receipts
+}
+
+fn carry_out(
+    jira: &Jira,
+    meta: &Meta,
+    order: &Order<'_>,
+    before: &HashMap<String, Json>,
+    receipt: &mut Receipt,
+    proof: &mut Proof,
+) -> Result<(), Failed> {
+    let now = match &order.key {
+        Some(key) if before.contains_key(key) => before.get(key),
+        // Only comments are to be added.
+        Some(_)
+            if order.changes.is_empty() && !order.comments.is_empty() && order.files.is_empty() =>
+        {
+            None
+        }
+        Some(key) => return Err(Failed { error: gone(key), sent: false }),
+        None => None,
+    };
+    let mut plan = plan::plan(jira, meta, &order.changes, order.expected.as_ref(), now)
+        .map_err(|error| Failed { error, sent: false })?;
+    let written = fields_of(jira, meta, order, &mut plan, receipt, proof);
+    receipt.refused = std::mem::take(&mut plan.refused);
+    receipt.refused.sort_by(|a, b| a.field.cmp(&b.field));
+    let key = written?;
+    proof.fields = std::mem::take(&mut plan.wanted);
+    proof.status = plan.status.take().map(|(_, status)| status);
+    let mut there = order.key.is_none().then(Vec::new);
+    for comment in &order.comments {
+        proof.touched = true;
+        let id = comments::add(jira, &key, comment, &mut there)?;
+        proof.comments.push(id.clone());
+        receipt.comments.push(id);
+    }
+    let mut attached = now.map_or_else(Vec::new, |now| files::listed(&now["fields"]["attachment"]));
+    if jira.options.attach_cut_text {
+        for (field, whole) in &plan.cut {
+            let file = whole_text(field, whole);
+            attach(jira, &key, &file, &mut attached, proof)?;
+        }
+    }
+    for file in &order.files {
+        match attach(jira, &key, file, &mut attached, proof) {
+            Ok(()) => receipt.files.push(None),
+            Err(error) if error.fault == Fault::Item && error.code == TRACKER_REFUSED => {
+                receipt.files.push(Some(error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Makes the issue or writes its fields; answers its key.
+fn fields_of(
+    jira: &Jira,
+    meta: &Meta,
+    order: &Order<'_>,
+    plan: &mut Plan,
+    receipt: &mut Receipt,
+    proof: &mut Proof,
+) -> Result<String, Failed> {
+    let Some(key) = &order.key else {
+        let key = write::create(jira, meta, &order.marker, plan)?;
+        proof.touched = true;
+        receipt.key = Some(key.clone());
+        if let Some((_, wanted)) = &plan.status {
+            let initial = write::initial_status(jira, &key)?;
+            if initial.eq_ignore_ascii_case(wanted) {
+                plan.status = None;
+            }
+        }
+        write::settle(jira, meta, &key, plan)?;
+        return Ok(key);
+    };
+    let write = !plan.fields.is_empty() || plan.status.is_some() || plan.resolution.is_some();
+    if write {
+        proof.touched = true;
+        write::update(jira, meta, key, plan)?;
+    }
+    Ok(key.clone())
+}
+
+fn attach(
+    jira: &Jira,
+    key: &str,
+    file: &Attachment,
+    attached: &mut Vec<Listed>,
+    proof: &mut Proof,
+) -> Result<()> {
+    let Some(new) = files::attach(jira, key, file, attached)? else { return Ok(()) };
+    proof.touched = true;
+    proof.files.push(new.clone());
+    let size = file.digest().map(|(_, size)| size).unwrap_or_default();
+    attached.retain(|old| old.name != file.name);
+    attached.push(Listed::new(new, &file.name, size));
+    Ok(())
+}
+
+struct Text(String);
+
+impl Content for Text {
+    fn read_with(
+        &self,
+        sink: &mut dyn FnMut(&mut dyn std::io::Read) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        sink(&mut self.0.as_bytes())
+    }
+}
+
+/// A text that was cut, as a file.
+fn whole_text(field: &str, text: &str) -> Attachment {
+    let size = text.len() as u64;
+    Attachment::new(&format!("{field}.txt"), Some(size), Arc::new(Text(text.to_owned())))
+}
+
+/// Reads what was written; what a search tells of an older state is read again by its key.
+fn read_back(
+    jira: &Jira,
+    meta: &Meta,
+    receipts: &mut [Receipt],
+    proofs: &[Proof],
+    before: &mut HashMap<String, Json>,
+) {
+    let key = |receipt: &Receipt| receipt.key.clone();
+    let touched: Vec<String> = receipts
+        .iter()
+        .zip(proofs)
+        .filter(|(_, proof)| proof.touched)
+        .filter_map(|(receipt, _)| key(receipt))
+        .collect();
+    let mut after = match read::raw_many(jira, meta, &touched) {
+        Ok(after) => after,
+        Err(error) => {
+            let mut error = Some(error);
+            for (receipt, proof) in receipts.iter_mut().zip(proofs) {
+                if proof.touched && receipt.error.is_none() {
+                    receipt.error = error.take().or_else(|| Some(unread()));
+                }
+            }
+            return;
+        }
+    };
+    let stale: Vec<String> = receipts
+        .iter()
+        .zip(proofs)
+        .filter_map(|(receipt, proof)| {
+            let key = key(receipt).filter(|_| proof.touched && touched.len() > 1)?;
+            let json = after.get(&key)?;
+            (!jira.is_cloud() && !shows(meta, json, proof)).then_some(key)
+        })
+        .collect();
+    for (key, json) in
+        stale.iter().zip(parallel(jira.parallel(), &stale, |key| read::one(jira, meta, key)))
+    {
+        if let Ok(Some(json)) = json {
+            after.insert(key.clone(), json);
+        }
+    }
+    for (receipt, proof) in receipts.iter_mut().zip(proofs) {
+        let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
+        let json = if proof.touched { after.remove(&key) } else { before.remove(&key) };
+        match json.map(|json| read::decode(jira, meta, json)) {
+            Some(Ok(issue)) => receipt.issue = Some(issue),
+            Some(Err(error)) => receipt.error = receipt.error.take().or(Some(error)),
+            None if receipt.error.is_none() => receipt.error = Some(gone(&key)),
+            None => {}
+        }
+    }
+}
+
+fn unread() -> Error {
+    Error::wait(crate::tracker::TRACKER_UNAVAILABLE, "what was written could not be read back")
+}
+
+/// Whether an issue shows what was written to it.
+fn shows(meta: &Meta, json: &Json, proof: &Proof) -> bool {
+    let fields = &json["fields"];
+    let written = proof.fields.iter().all(|(place, wanted)| {
+        let kind = meta.known(place).map(|known| known.kind.clone()).unwrap_or_default();
+        let now = fields::decode(&fields[&place.id], &kind, &place.path);
+        fields::same(now.as_ref(), wanted.as_ref())
+    });
+    let status =
+        proof.status.as_ref().is_none_or(|wanted| write::is_status(&fields["status"], wanted));
+    let has = |list: &Json, id: &String| {
+        list.as_array().into_iter().flatten().any(|one| one["id"] == id.as_str())
+    };
+    let page = &fields["comment"];
+    let all = page["total"].as_u64() == page["comments"].as_array().map(|c| c.len() as u64);
+    let comments = !all || proof.comments.iter().all(|id| has(&page["comments"], id));
+    written && status && comments && proof.files.iter().all(|id| has(&fields["attachment"], id))
+}

@@ -1,0 +1,342 @@
+//! What the project's fields are: discovered, and addressed by id, name or dotted path.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::client::both;
+use super::fields::{self, Kind};
+use super::{Jira, MarkIn, Options};
+use crate::issue::Field;
+use crate::tracker::http::{Failure, Request, encode};
+use crate::tracker::{FieldSpec, Schema};
+use crate::{CONFIG, Error, Result};
+
+/// The names that rules for any tracker use, and what Jira calls them.
+const NEUTRAL: &[(&str, &str)] = &[
+    ("key", "issuekey"),
+    ("project", "project"),
+    ("type", "issuetype"),
+    ("summary", "summary"),
+    ("description", "description"),
+    ("status", "status"),
+    ("resolution", "resolution"),
+    ("priority", "priority"),
+    ("labels", "labels"),
+    ("versions", "versions"),
+    ("fix_versions", "fixVersions"),
+    ("components", "components"),
+    ("assignee", "assignee"),
+    ("reporter", "reporter"),
+    ("created", "created"),
+    ("updated", "updated"),
+];
+
+/// What Jira sets itself, or what is no field for us.
+const READ_ONLY: &[&str] = &[
+    "issuekey",
+    "created",
+    "updated",
+    "creator",
+    "lastViewed",
+    "resolutiondate",
+    "statuscategorychangedate",
+    "statusCategory",
+    "workratio",
+    "progress",
+    "aggregateprogress",
+    "timespent",
+    "aggregatetimespent",
+    "timeestimate",
+    "aggregatetimeestimate",
+    "aggregatetimeoriginalestimate",
+    "votes",
+    "watches",
+    "subtasks",
+    "issuelinks",
+    "worklog",
+    "thumbnail",
+    "project",
+];
+
+/// Not fields but parts of an issue of their own.
+const PARTS: &[&str] = &["comment", "attachment"];
+
+/// One field of the project.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// `summary`, `customfield_12600`.
+    pub(super) id: String,
+    /// What people see.
+    pub(super) name: String,
+    /// Its type.
+    pub(super) kind: Kind,
+    /// Must be set on create, and has no default.
+    pub(super) required: bool,
+    /// Is on the screen for new issues.
+    pub(super) on_create: bool,
+    /// The values it takes, as Jira lists them.
+    pub(super) allowed: Option<Vec<Json>>,
+}
+
+/// A field, or a part of its value.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) id: String,
+    /// `["name"]` in `status.name`.
+    pub(super) path: Vec<String>,
+}
+
+/// All that is known of the fields.
+#[derive(Debug, Default)]
+pub(super) struct Meta {
+    /// By id.
+    pub(super) fields: BTreeMap<String, Known>,
+    by_name: HashMap<String, Vec<String>>,
+    /// The id of the type of new issues.
+    pub(super) issue_type: String,
+    /// What an issue is read as: our name, where it stands.
+    pub(super) shown: Vec<(Field, Place)>,
+    /// The ids asked for with an issue, parts included.
+    pub(super) asked: Vec<String>,
+    /// The field that holds the marker.
+    pub(super) marker: Option<String>,
+}
+
+impl Jira {
+    /// The fields as they were when they were first asked for.
+    pub(super) fn meta(&self) -> Result<Arc<Meta>> {
+        let known = self.meta.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        known.map_or_else(|| self.discover(), Ok)
+    }
+
+    /// The fields as they are now.
+    pub(super) fn discover(&self) -> Result<Arc<Meta>> {
+        let meta = Arc::new(load(self)?);
+        *self.meta.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meta.clone());
+        Ok(meta)
+    }
+}
+
+fn load(jira: &Jira) -> Result<Meta> {
+    let mut meta = Meta::default();
+    let project = encode(&jira.options.project);
+    let below = jira.path(&format!("issue/createmeta/{project}/issuetypes"));
+    let (fields, types) = both(
+        || jira.json(Request::get(&jira.path("field"))),
+        || jira.all_pages(&below, &["values", "issueTypes"]),
+    );
+    for field in fields?.as_array().into_iter().flatten() {
+        meta.add(field, field["id"].as_str().unwrap_or_default());
+    }
+    create_fields(jira, &mut meta, &below, types)?;
+    meta.settle(&jira.options)?;
+    Ok(meta)
+}
+
+/// What can be set on create.
+fn create_fields(
+    jira: &Jira,
+    meta: &mut Meta,
+    below: &str,
+    types: Result<Vec<Json>, Failure>,
+) -> Result<()> {
+    match types {
+        Ok(types) => {
+            meta.issue_type = the_type(jira, &types)?;
+            let path = format!("{below}/{}", encode(&meta.issue_type));
+            let fields = jira.all_pages(&path, &["values", "fields", "results"])?;
+            for field in &fields {
+                meta.add(field, field["fieldId"].as_str().unwrap_or_default());
+            }
+            Ok(())
+        }
+        // Before Jira 8.4 there is one request for all.
+        Err(failure) if failure.refused(404).is_some() && !jira.is_cloud() => {
+            let request = Request::get(&jira.path("issue/createmeta"))
+                .query("projectKeys", &jira.options.project)
+                .query("expand", "projects.issuetypes.fields");
+            let found = jira.json(request).map_err(|failure| no_project(jira, failure))?;
+            let types = found["projects"][0]["issuetypes"].as_array().cloned().unwrap_or_default();
+            meta.issue_type = the_type(jira, &types)?;
+            let mine = types.iter().find(|kind| kind["id"] == meta.issue_type.as_str());
+            let fields = mine.and_then(|kind| kind["fields"].as_object());
+            for (id, field) in fields.into_iter().flatten() {
+                meta.add(field, id);
+            }
+            Ok(())
+        }
+        Err(failure) => Err(no_project(jira, failure)),
+    }
+}
+
+fn no_project(jira: &Jira, failure: Failure) -> Error {
+    if matches!(&failure, Failure::Refused(_)) {
+        let what = format!("project {:?}: {failure}", jira.options.project);
+        return Error::setup(CONFIG, what).hint(
+            "check the key of the project, and that the account may browse it and create issues",
+        );
+    }
+    failure.into()
+}
+
+/// The id of the configured type.
+fn the_type(jira: &Jira, types: &[Json]) -> Result<String> {
+    let wanted = &jira.options.issue_type;
+    let is = |kind: &&Json| kind["name"] == wanted.as_str() || kind["id"] == wanted.as_str();
+    if let Some(id) = types.iter().find(is).and_then(|kind| kind["id"].as_str()) {
+        return Ok(id.to_owned());
+    }
+    let names: Vec<&str> = types.iter().filter_map(|kind| kind["name"].as_str()).collect();
+    let what = format!("project {} has no issue type {wanted:?}", jira.options.project);
+    Err(Error::setup(CONFIG, what).hint(if names.is_empty() {
+        "the account may not create issues there, or there is no such project".to_owned()
+    } else {
+        format!("it has: {}", names.join(", "))
+    }))
+}
+
+impl Meta {
+    /// Takes in what one of the resources says of a field; the later one adds to the former.
+    fn add(&mut self, json: &Json, id: &str) {
+        if id.is_empty() {
+            return;
+        }
+        let known = self.fields.entry(id.to_owned()).or_default();
+        id.clone_into(&mut known.id);
+        if let Some(name) = json["name"].as_str() {
+            name.clone_into(&mut known.name);
+        }
+        if json["schema"].is_object() {
+            known.kind = Kind::of(&json["schema"]);
+        }
+        if let Some(allowed) = json["allowedValues"].as_array() {
+            known.allowed = Some(allowed.clone());
+        }
+        if let Some(required) = json["required"].as_bool() {
+            let filled = json["hasDefaultValue"] == true || ["project", "issuetype"].contains(&id);
+            known.required = required && !filled;
+            known.on_create = true;
+        }
+    }
+
+    /// Works out what depends on all fields.
+    fn settle(&mut self, options: &Options) -> Result<()> {
+        let key = self.fields.entry("issuekey".to_owned()).or_default();
+        key.id = "issuekey".to_owned();
+        if key.name.is_empty() {
+            key.name = "Key".to_owned();
+        }
+        for known in self.fields.values() {
+            self.by_name.entry(known.name.to_lowercase()).or_default().push(known.id.clone());
+        }
+        if let MarkIn::Field(name) = &options.marker {
+            let place = self.place(name).filter(|place| place.path.is_empty());
+            let fits = |id: &str| self.fields.get(id).is_some_and(|f| f.kind.is_text());
+            let Some(place) = place.filter(|place| fits(&place.id)) else {
+                let what = format!("marker_field = {name:?} is no text field of the tracker");
+                return Err(Error::setup(CONFIG, what).hint(
+                    "make a custom field of type \"Text Field (single line)\" and name it, or its id",
+                ));
+            };
+            self.marker = Some(place.id);
+        }
+        let mut shown: BTreeMap<Field, Place> = BTreeMap::new();
+        let neutral = NEUTRAL.iter().map(|(name, _)| *name);
+        for name in neutral.chain(options.fields.iter().map(String::as_str)) {
+            if let Some(place) = self.place(name) {
+                shown.insert(name.to_owned(), place);
+            }
+        }
+        if options.fields.is_empty() {
+            for id in self.fields.keys().filter(|id| !PARTS.contains(&id.as_str())) {
+                let place = Place { id: id.clone(), path: Vec::new() };
+                let twice = shown.values().any(|there| there.id == *id && there.path.is_empty());
+                if !twice {
+                    shown.insert(id.clone(), place);
+                }
+            }
+        }
+        let mut asked: Vec<String> = shown.values().map(|place| place.id.clone()).collect();
+        asked.extend(PARTS.iter().map(|part| (*part).to_owned()));
+        asked.extend(self.marker.clone());
+        asked.retain(|id| id != "issuekey");
+        asked.sort();
+        asked.dedup();
+        (self.shown, self.asked) = (shown.into_iter().collect(), asked);
+        Ok(())
+    }
+
+    /// The ids asked for with an issue.
+    pub(super) fn asked(&self) -> Vec<&str> {
+        self.asked.iter().map(String::as_str).collect()
+    }
+
+    /// Where `name` stands: a neutral name, an id, a name people see, or one of the latter with
+    /// a path behind.
+    pub(super) fn place(&self, name: &str) -> Option<Place> {
+        if let Some(id) = self.id_of(name) {
+            return Some(Place { id, path: Vec::new() });
+        }
+        let dots = name.match_indices('.').map(|(at, _)| at);
+        for at in dots.collect::<Vec<_>>().into_iter().rev() {
+            if let Some(id) = self.id_of(&name[..at]) {
+                let path: Vec<String> = name[at + 1..].split('.').map(str::to_owned).collect();
+                return path.iter().all(|part| !part.is_empty()).then_some(Place { id, path });
+            }
+        }
+        None
+    }
+
+    fn id_of(&self, name: &str) -> Option<String> {
+        let neutral = NEUTRAL.iter().find(|(neutral, _)| *neutral == name).map(|(_, id)| *id);
+        let id = neutral.unwrap_or(name);
+        if self.fields.contains_key(id) && !PARTS.contains(&id) {
+            return Some(id.to_owned());
+        }
+        match self.by_name.get(&name.to_lowercase()).map(Vec::as_slice) {
+            Some([id]) if !PARTS.contains(&id.as_str()) => Some(id.clone()),
+            _ => None,
+        }
+    }
+
+    /// The field at a place.
+    pub(super) fn known(&self, place: &Place) -> Option<&Known> {
+        self.fields.get(&place.id)
+    }
+
+    /// Whether only Jira sets it.
+    pub(super) fn is_read_only(id: &str) -> bool {
+        READ_ONLY.contains(&id) || PARTS.contains(&id)
+    }
+
+    /// The fields as rule authors see them: by every name a rule may use.
+    pub(super) fn schema(&self, options: &Options) -> Schema {
+        let mut schema = Schema::default();
+        let ids = self.fields.keys().map(String::as_str);
+        let names = self.fields.values().map(|known| known.name.as_str());
+        let neutral = NEUTRAL.iter().map(|(name, _)| *name);
+        let rules = options.fields.iter().map(String::as_str);
+        for name in neutral.chain(ids).chain(names).chain(rules) {
+            let Some(place) = self.place(name) else { continue };
+            let Some(known) = self.known(&place) else { continue };
+            let allowed = known.allowed.as_ref().map(|allowed| {
+                allowed
+                    .iter()
+                    .filter_map(|value| fields::words(value, &known.kind.item(), &place.path))
+                    .collect()
+            });
+            let spec = FieldSpec {
+                id: (place.id != name).then(|| place.id.clone()),
+                kind: known.kind.to_string(),
+                list: known.kind.list,
+                read_only: Self::is_read_only(&place.id),
+                required: known.required,
+                allowed,
+            };
+            schema.fields.insert(name.to_owned(), spec);
+        }
+        schema
+    }
+}
