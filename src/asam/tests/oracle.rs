@@ -288,6 +288,32 @@ proptest! {
     }
 }
 
+/// Longer than what is read at a time, so that each is looked at more than once.
+#[test]
+fn long_pieces_are_seen_alike() {
+    let long = |piece: &str| piece.repeat(500_000 / piece.len());
+    let cases = [
+        format!("<a><b>{}</b></a>", long("xü\r\n")),
+        format!("<a><b>{}</b></a>", long("&lt;")),
+        format!("<a><b>{}</b></a>", long("<i/> ")),
+        format!("<a><b>{}</b></a>", long("<CONTENT j='>'>QUJD\n</CONTENT>")),
+        format!("<a><b i='{}'/></a>", long(">\"ü ")),
+        format!("<a><b i='' {}/></a>", long("\r\n")),
+        format!("<a><{0}>x</{0}></a>", long("long-")),
+        format!("<a><{0}>x</{0} ></a>", long("\"'\"")),
+        format!("<a><b><!--{}--></b></a>", long("- >")),
+        format!("<a><b><?{}?></b></a>", long("? >")),
+        format!("<a><b><![CDATA[{}]]></b></a>", long("]] >\r")),
+        format!("<a><b>&{};</b></a>", long("x")),
+        format!("<a><b {}", long("' ")),
+    ];
+    for (at, case) in cases.iter().enumerate() {
+        let (ours, theirs) = (ours(case.as_bytes()).ok(), theirs(case.as_bytes()));
+        assert!(ours == theirs, "case {at}");
+        assert_eq!(ours.is_some(), at < cases.len() - 2, "case {at}");
+    }
+}
+
 #[test]
 fn the_samples_are_seen_alike() {
     let bare = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pfiff/expected"));
