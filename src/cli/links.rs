@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::app::{Access, App, SystemClock};
+use super::app::{App, SystemClock};
 use super::args::Global;
-use super::{Exit, access, print, print_json, progress};
+use super::{Exit, operator, print, print_json, progress};
 use crate::db::Transaction;
 use crate::exchange::{self, MissingFile, Partner, Retried};
 use crate::state::{Base, Entry, EntryKind, Link, LinkState};
@@ -18,7 +18,7 @@ pub(super) fn link(
     remote: &str,
     key: &str,
 ) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     if let Some(link) = app.state.link(&partner.key, remote)? {
         let known = link.key.unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) fn link(
 
 /// Forgets which issue a partner's issue is.
 pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     let Some(link) = app.state.link(&partner.key, remote)? else {
         let what = format!("{remote} of {} is not linked", partner.key);
@@ -80,7 +80,7 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
 
 /// Tries what is held of an issue again at the next run.
 pub(super) fn retry(global: &Global, issue: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, access(global), "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let links = links_of(&app, issue)?;
     let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
     let retried = exchange::retry(&app.tools(global, &wall, &bars), links)?;

@@ -19,7 +19,7 @@ mod read;
 mod transitions;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::http::{self, Http};
@@ -114,6 +114,14 @@ struct Memory {
     or_refused: bool,
     /// The highest number of a key, where all of the project was listed.
     highest: Option<u64>,
+    /// The highest number of a key that we know of: listed, or made by us.
+    top: Option<u64>,
+    /// The keys we made.
+    made: HashSet<String>,
+    /// The markers of a Server's issues, which it tells one by one only.
+    markers: HashMap<String, Option<String>>,
+    /// It keeps no properties at all.
+    without_properties: bool,
     /// How many issues a page of a search holds at most.
     page: Option<usize>,
     /// Statuses that can be reached from a status, by one transition.

@@ -243,7 +243,7 @@ fn read_back(
     for (receipt, proof) in receipts.iter_mut().zip(proofs) {
         let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
         let json = if proof.touched { after.remove(&key) } else { before.remove(&key) };
-        match json.map(|json| read::decode(jira, meta, json)) {
+        match json.map(|json| read::decode(jira, meta, &json)) {
             Some(Ok(issue)) => receipt.issue = Some(issue),
             Some(Err(error)) => receipt.error = receipt.error.take().or(Some(error)),
             None if receipt.error.is_none() => receipt.error = Some(gone(&key)),
