@@ -47,7 +47,8 @@ def config(text):
         end = text.find("\n[", begin + 2)
         end = len(text) if end < 0 else end
         part, count = re.subn(rf"(?m)^#?{key} *=.*$", f"{key} = {value}", text[begin:end], count=1)
-        assert count == 1, f"no {section}.{key} in config.ini"
+        # Older releases lack what makes tests slow.
+        assert count == 1 or section == "web", f"no {section}.{key} in config.ini"
         text = text[:begin] + part + text[end:]
     return text
 
