@@ -142,11 +142,29 @@ fn answering_always_is_what_the_older_program_does() {
     fail_on(&found, &plain(&left));
 }
 
+/// Where Jira is another: the step, how the difference it replaces begins, and what it is.
+const OVER_JIRA: &[(&str, &str, &str)] = &[
+    // A label cannot hold blanks there.
+    (
+        "multistring-labels/04-blank-in-value",
+        "TST-1 labels: ",
+        "TST-1 labels: \"[\\\"Alpha\\\",\\\"PFIFF-Priority-LOW\\\",\\\"PFIFF-Release-Wanted-R2.0\\\",\\\"P… (661202e1)\", recorded \"[\\\"Alpha\\\",\\\"PFIFF-Priority-LOW\\\",\\\"PFIFF-Release-Wanted-R2.0\\\",\\\"P… (ceb953d0)\"",
+    ),
+    // Which status a new issue gets is known once there is one: its row is not found before.
+    ("dry-run/01-dry-run-new", "", "exit 1, recorded 0"),
+];
+
 /// The tracker behind the network comes to the same end as our own, in every step.
 #[test]
 fn over_jira_it_is_the_same() {
     let (_, found) = replay_all("changed", Over::Jira);
-    fail_on(&found, &plain(&listed(false)));
+    let mut wanted = plain(&listed(false));
+    for (step, line, instead) in OVER_JIRA {
+        let lines = wanted.entry((*step).to_owned()).or_default();
+        lines.retain(|listed| line.is_empty() || !listed.starts_with(line));
+        lines.insert((*instead).to_owned());
+    }
+    fail_on(&found, &wanted);
 }
 
 /// Every case, on as many threads as there are processors; how many steps, and what differs.
