@@ -12,6 +12,7 @@ mod explain;
 mod init;
 mod inspect;
 mod links;
+mod lock;
 mod log;
 mod mail;
 mod metrics;
@@ -127,7 +128,7 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
         Command::Check { write_probe } => check::run(global, *write_probe),
         Command::Status { check } => {
             let app = App::open(global, Access::Overlay, "engsync")?;
-            let status = status::Status::read(&app, &SystemClock(None))?;
+            let status = status::Status::whole(&app, &SystemClock(None))?;
             if global.json {
                 print_json(&status)?;
             } else if !global.quiet || status.is_trouble() {
@@ -147,7 +148,7 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Release { name } => {
-            let app = App::open(global, Access::Writer, "engsync")?;
+            let app = App::open(global, operator(global), "engsync")?;
             let from = app.spool.release(name)?;
             if let Ok(package) = name.chars().take(20).collect::<String>().parse() {
                 app.state.forget_parts(&package)?;
@@ -155,7 +156,10 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             if global.json {
                 print_json(&json!({ "released": name, "from": from }))?;
             } else {
-                print(&format!("{name}: from {from}/ back to incoming/; the next run takes it\n"))?;
+                let verb = if global.dry_run { "would go from" } else { "from" };
+                let text =
+                    format!("{name}: {verb} {from}/ back to incoming/; the next run takes it\n");
+                print(&text)?;
             }
             Ok(Exit::Done)
         }
@@ -186,6 +190,11 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
 
 fn access(global: &Global) -> Access {
     if global.dry_run { Access::Overlay } else { Access::Writer }
+}
+
+/// For a person's command: it waits for the pass under way, not for the service to end.
+fn operator(global: &Global) -> Access {
+    if global.dry_run { Access::Overlay } else { Access::Operator }
 }
 
 fn import(cli: &Cli, zip: &Path) -> anyhow::Result<Exit> {

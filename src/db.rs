@@ -1,15 +1,15 @@
 //! The SQLite connection: opening, pragmas, transactions, migrations; shared by `state` and the
 //! embedded tracker, so that one transaction can cover both.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::DATABASE;
 use crate::disk::Steps;
-use crate::{Error, Result};
+use crate::{DATABASE, Error, LOCKED, Result};
 
 /// A database; clones share the connection.
 #[derive(Clone, Debug)]
@@ -17,6 +17,14 @@ pub struct Db {
     connection: Rc<Connection>,
     path: Rc<PathBuf>,
     steps: Steps,
+    fence: Rc<RefCell<Option<Fence>>>,
+}
+
+/// What a query must answer for a transaction to begin.
+#[derive(Debug)]
+struct Fence {
+    query: &'static str,
+    answer: String,
 }
 
 /// Statements that bring a schema from one version to the next; the n-th makes version n.
@@ -101,6 +109,7 @@ impl Db {
             connection: Rc::new(connection),
             path: Rc::new(path.to_owned()),
             steps: steps.clone(),
+            fence: Rc::default(),
         }
     }
 
@@ -125,12 +134,38 @@ impl Db {
     /// Begins a transaction; within one, a savepoint.
     ///
     /// # Errors
-    /// When another process holds the database for longer than the time-out.
+    /// When another process holds the database for longer than the time-out, or is the one
+    /// writer now ([`Db::fence`]).
     pub fn begin(&self) -> Result<Transaction<'_>> {
         let nested = !self.connection.is_autocommit();
         let begin = if nested { "SAVEPOINT inner" } else { "BEGIN IMMEDIATE" };
         self.run(begin)?;
-        Ok(Transaction { db: self, open: true, nested })
+        let transaction = Transaction { db: self, open: true, nested };
+        if let Some(fence) = self.fence.borrow().as_ref().filter(|_| !nested) {
+            let answer: Option<String> = self
+                .connection
+                .prepare_cached(fence.query)
+                .and_then(|mut query| query.query_row([], |row| row.get(0)).optional())
+                .map_err(|error| self.fault(error))?;
+            if answer.as_ref() != Some(&fence.answer) {
+                let other = answer.unwrap_or_default();
+                let other = other.split_once(' ').map_or("nobody", |(_, writer)| writer);
+                let what = format!("{other} writes to {} now", self.path.display());
+                return Err(Error::setup(LOCKED, what)
+                    .hint("let only one machine work on a spool and its state"));
+            }
+        }
+        Ok(transaction)
+    }
+
+    /// From now on a transaction begins only while `query` answers `answer`.
+    pub fn fence(&self, query: &'static str, answer: String) {
+        *self.fence.borrow_mut() = Some(Fence { query, answer });
+    }
+
+    /// Takes the fence away.
+    pub fn unfence(&self) {
+        *self.fence.borrow_mut() = None;
     }
 
     fn run(&self, sql: &str) -> Result<()> {

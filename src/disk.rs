@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,10 @@ use crate::{Digest, Error, Fault, Hasher, Result};
 #[cfg(debug_assertions)]
 mod record;
 mod steps;
+mod temporary;
 
 pub use steps::Steps;
+pub use temporary::Temporary;
 
 /// Marks a file that is not yet what its name will say; swept at start.
 pub const TEMPORARY: &str = ".engsync-";
@@ -35,14 +37,6 @@ pub struct Disk {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
-}
-
-/// A file being written under a temporary name.
-#[derive(Debug)]
-pub struct Temporary<'a> {
-    disk: &'a Disk,
-    path: PathBuf,
-    file: Option<File>,
 }
 
 impl Disk {
@@ -194,12 +188,31 @@ impl Disk {
     /// # Errors
     /// With both paths; [`io::ErrorKind::AlreadyExists`] as the cause when the target was there.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.steps.step_on("rename", &[from, to]);
-        rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(|errno| {
-            let verb = format!("rename {} to", from.display());
-            Error::io(&verb, to, errno.into())
-        })?;
-        self.sync_both(from, to)
+        self.rename_all(&[(from.to_owned(), to.to_owned())])
+    }
+
+    /// Renames several files, in this order; then each directory is fsynced once, those they went
+    /// to first. After a power cut each may be at either place, or at both.
+    ///
+    /// # Errors
+    /// As [`Disk::rename`]; those before are renamed.
+    pub fn rename_all(&self, moves: &[(PathBuf, PathBuf)]) -> Result<()> {
+        for (from, to) in moves {
+            self.steps.step_on("rename", &[from, to]);
+            rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(
+                |errno| {
+                    let verb = format!("rename {} to", from.display());
+                    Error::io(&verb, to, errno.into())
+                },
+            )?;
+        }
+        let mut dirs: Vec<&Path> = Vec::new();
+        for path in moves.iter().map(|(_, to)| to).chain(moves.iter().map(|(from, _)| from)) {
+            if !dirs.contains(&parent(path)) {
+                dirs.push(parent(path));
+            }
+        }
+        dirs.into_iter().try_for_each(|dir| self.sync_dir(dir))
     }
 
     /// Copies a regular file durably to a new name.
@@ -242,8 +255,10 @@ impl Disk {
             Ok(entries) => entries,
         };
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("list", path, error))?;
-            self.remove(&entry.path())?;
+            let file = entry.map_err(|error| Error::io("list", path, error))?.path();
+            self.steps.step_on("clear", &[&file]);
+            #[allow(clippy::disallowed_methods, reason = "the door itself")]
+            fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
         }
         self.steps.step_on("rmdir", &[path]);
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
@@ -328,12 +343,6 @@ impl Disk {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("fsync", dir, e))
     }
 
-    /// A rename is durable in both directories.
-    fn sync_both(&self, from: &Path, to: &Path) -> Result<()> {
-        self.sync_parent(to)?;
-        if parent(from) == parent(to) { Ok(()) } else { self.sync_parent(from) }
-    }
-
     fn sync_parent(&self, path: &Path) -> Result<()> {
         self.sync_dir(parent(path))
     }
@@ -350,135 +359,6 @@ fn is_orphan(name: &str) -> bool {
     let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
     let own = std::process::id().to_string();
     writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
-}
-
-impl Temporary<'_> {
-    /// Gives the file to a group.
-    ///
-    /// # Errors
-    /// With the path: only a member may give a file to a group.
-    pub fn set_group(&self, group: u32) -> Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        std::os::unix::fs::fchown(file, None, Some(group))
-            .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
-    }
-
-    /// What was written, read again.
-    ///
-    /// # Errors
-    /// With the path.
-    pub fn digest(&self) -> Result<Digest> {
-        self.disk.digest(&self.path)
-    }
-
-    /// Publishes the file under a name that must be free, with `mode` (default: what the umask
-    /// leaves of 0666) set before it becomes visible.
-    ///
-    /// # Errors
-    /// With the path; the temporary file is then removed.
-    pub fn publish(self, path: &Path, mode: Option<u32>) -> Result<()> {
-        self.finish(path, mode, RenameFlags::NOREPLACE)
-    }
-
-    /// Publishes the file under `path`, replacing what is there at once.
-    ///
-    /// # Errors
-    /// With the path; the temporary file is then removed.
-    pub fn replace(self, path: &Path) -> Result<()> {
-        let mode = fs::symlink_metadata(path).ok().map(|meta| meta.mode() & 0o777);
-        self.finish(path, mode, RenameFlags::empty())
-    }
-
-    /// Leaves the file under its temporary name, durably, for [`Disk::resume`].
-    ///
-    /// # Errors
-    /// With the path; the file is then removed.
-    pub fn keep(mut self) -> Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
-        let path = std::mem::take(&mut self.path);
-        self.disk.steps.step_on("fsync", &[&path]);
-        let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
-        if kept.is_err() {
-            self.path.clone_from(&path);
-            self.discard();
-            return kept;
-        }
-        self.disk.sync_parent(&path)
-    }
-
-    fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
-        let io = |verb: &str, error| Error::io(verb, path, error);
-        let Some(file) = self.file.take() else { return Ok(()) };
-        self.file = None;
-        let mode = mode.unwrap_or_else(|| 0o666 & !umask());
-        let done = file
-            .set_permissions(fs::Permissions::from_mode(mode))
-            .and_then(|()| {
-                self.disk.steps.step_on("fsync", &[&self.path]);
-                file.sync_all()
-            })
-            .map_err(|error| io("write", error))
-            .and_then(|()| {
-                drop(file);
-                let replaces = !flags.contains(RenameFlags::NOREPLACE);
-                let what = if replaces { "replace" } else { "publish" };
-                self.disk.steps.step_on(what, &[&self.path, path]);
-                rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
-                    .map_err(|errno| io("publish", errno.into()))
-            })
-            .and_then(|()| self.disk.sync_both(&self.path, path));
-        if done.is_err() {
-            self.discard();
-        }
-        self.path = PathBuf::new();
-        done
-    }
-
-    fn discard(&self) {
-        self.disk.steps.step_on("discard", &[&self.path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// The process's file mode mask, without changing it.
-fn umask() -> u32 {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0o022 };
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))
-        .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
-        .unwrap_or(0o022)
-}
-
-impl Write for Temporary<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
-            Some(file) => file.write(bytes),
-            None => Err(io::Error::other("the file is closed")),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), Write::flush)
-    }
-}
-
-impl io::Seek for Temporary<'_> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        match &mut self.file {
-            Some(file) => file.seek(to),
-            None => Err(io::Error::other("the file is closed")),
-        }
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if self.file.is_some() {
-            self.discard();
-        }
-    }
 }
 
 /// Whether an error says that the name was taken.

@@ -11,7 +11,9 @@ mod manual;
 mod pack;
 mod package;
 mod pending;
+mod queue;
 mod report;
+mod retry;
 mod schedule;
 mod settings;
 mod stop;
@@ -21,6 +23,7 @@ pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use retry::{MissingFile, Retried, retry};
 pub use schedule::Schedule;
 pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
@@ -100,12 +103,25 @@ pub struct Options {
     pub patient: bool,
 }
 
+/// What a pass did.
+#[derive(Debug)]
+pub struct Pass {
+    /// In full.
+    pub report: Report,
+    /// Packages are left that it could have taken.
+    pub more: bool,
+}
+
 /// A run under way.
 struct Run<'a> {
     tools: &'a Tools<'a>,
     schema: Schema,
     report: Report,
     feed: RefCell<Feed>,
+    /// So many packages it may still take in.
+    left: usize,
+    /// There were more.
+    more: bool,
     /// Why the tracker is not asked any more.
     away: Option<Reason>,
 }
@@ -117,7 +133,16 @@ struct Run<'a> {
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
 /// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
-    let mut run = Run::start(tools)?;
+    pass(tools, usize::MAX).map(|pass| pass.report)
+}
+
+/// A pass that takes in at most `most` packages: a long queue is worked off in several, so that
+/// answers go out in between.
+///
+/// # Errors
+/// As [`run`].
+pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
+    let mut run = Run { left: most, ..Run::start(tools)? };
     run.recover()?;
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
@@ -125,20 +150,22 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
     run.take_pending(None)?;
     run.take_in()?;
     if tools.stop.is_asked() {
-        return Ok(run.report);
+        return Ok(Pass { report: run.report, more: true });
     }
     run.sweep(None)?;
     run.answer_all()?;
     transfer::deliver_all(tools, &mut run.report)?;
     run.expire()?;
-    Ok(run.report)
+    Ok(Pass { report: run.report, more: run.more })
 }
 
 impl<'a> Run<'a> {
     fn start(tools: &'a Tools<'a>) -> Result<Self> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
-        let mut run = Self { tools, schema: Schema::default(), report, feed, away: None };
+        let (left, more) = (usize::MAX, false);
+        let schema = Schema::default();
+        let mut run = Self { tools, schema, report, feed, left, more, away: None };
         run.meet_tracker()?;
         Ok(run)
     }

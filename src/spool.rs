@@ -112,14 +112,16 @@ impl Spool {
         let mut parts = scan::part_files(dir)?;
         // The description goes last: until it is there, the package is not complete.
         parts.sort_by_key(|part| std::cmp::Reverse(part.name.index));
-        for part in &parts {
+        let mut moves = Vec::new();
+        for part in parts {
             let target = incoming.join(&part.file);
             if !target.exists() {
-                self.disk.rename(&part.path, &target)?;
+                moves.push((part.path, target));
             } else if self.same(&part.path, &target)? {
                 self.disk.remove(&part.path)?;
             }
         }
+        self.disk.rename_all(&moves)?;
         if scan::part_files(dir)?.is_empty() {
             return self.disk.remove_dir(dir);
         }
@@ -155,7 +157,9 @@ impl Spool {
         for state in ["deferred", "corrupt"] {
             let stored = self.stored(state)?;
             if let Some(stored) = stored.iter().find(|stored| stored.directory == directory) {
-                self.put_back(&stored.path)?;
+                if self.mode != Mode::Look {
+                    self.put_back(&stored.path)?;
+                }
                 return Ok(state);
             }
         }
@@ -163,16 +167,22 @@ impl Spool {
         Err(crate::Error::setup(crate::NOT_FOUND, what).hint("`engsync status` lists them"))
     }
 
-    /// Puts the parts of a deferred package back beside those that came late.
+    /// Puts the parts of a deferred package back beside those that came late; where they are now.
     ///
     /// # Errors
     /// With the path that could not be moved.
-    pub fn rejoin(&self, name: &PackageName) -> Result<bool> {
+    pub fn rejoin(&self, name: &PackageName) -> Result<Vec<PartFile>> {
         let dir = self.dir("deferred").join(name.to_string());
         if self.mode == Mode::Look || !dir.is_dir() {
-            return Ok(false);
+            return Ok(Vec::new());
         }
-        self.put_back(&dir).map(|()| true)
+        let mut parts = scan::part_files(&dir)?;
+        self.put_back(&dir)?;
+        for part in &mut parts {
+            part.path = self.dir("incoming").join(&part.file);
+        }
+        parts.retain(|part| part.path.exists());
+        Ok(parts)
     }
 
     /// Removes packages from `done/` that have been there since before `limit`.
@@ -180,10 +190,15 @@ impl Spool {
     /// # Errors
     /// With the path that could not be removed.
     pub fn expire(&self, limit: Timestamp) -> Result<usize> {
-        let old = |stored: &Stored| stored.since.is_some_and(|since| since < limit);
-        let expired: Vec<Stored> = self.stored("done")?.into_iter().filter(old).collect();
-        for stored in &expired {
-            self.disk.remove_dir(&stored.path)?;
+        let mut expired = Vec::new();
+        self.each("done", &mut |entry| {
+            if scan::since(entry).is_some_and(|since| since < limit) {
+                expired.push(entry.path().to_owned());
+            }
+            Ok(())
+        })?;
+        for path in &expired {
+            self.disk.remove_dir(path)?;
         }
         Ok(expired.len())
     }

@@ -9,6 +9,7 @@ mod base;
 mod conflicts;
 mod journal;
 mod last;
+mod lease;
 mod ledger;
 mod links;
 
@@ -114,12 +115,18 @@ impl State {
         .map(drop)
     }
 
+    /// Alone it is a transaction of its own.
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
-        self.db
+        let alone = self.db.sql().is_autocommit();
+        let transaction = if alone { Some(self.begin()?) } else { None };
+        let changed = self
+            .db
             .sql()
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params))
-            .map_err(|error| self.db.fault(error))
+            .map_err(|error| self.db.fault(error))?;
+        transaction.map_or(Ok(()), Transaction::commit)?;
+        Ok(changed)
     }
 
     fn query_one<T>(

@@ -96,7 +96,7 @@ impl Step {
             "fsync" => tree.sync_file(at(0)),
             "publish" | "rename" => tree.rename(at(0), at(1), false),
             "replace" => tree.rename(at(0), at(1), true),
-            "remove" | "rmdir" | "discard" => tree.remove(at(0)),
+            "remove" | "clear" | "rmdir" | "discard" => tree.remove(at(0)),
             "fsync directory" => tree.sync_dir(at(0)),
             "touch" | "commit" | "inside commit" | "committed" => {}
             other => panic!("the model does not know {other}"),

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::app::{App, SystemClock};
 use super::args::Global;
-use super::{Exit, access, print, print_json, progress};
+use super::{Exit, operator, print, print_json, progress};
 use crate::exchange::{self, Again};
 
 /// A package of `done/` again.
 pub(super) fn replay(global: &Global, directory: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, access(global), "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
     let name = exchange::replay(&app.tools(global, &wall, &bars), directory)?;
     if global.json {
@@ -23,7 +23,7 @@ pub(super) fn replay(global: &Global, directory: &str) -> anyhow::Result<Exit> {
 
 /// A sent answer again, same name and bytes.
 pub(super) fn resend(global: &Global, name: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, access(global), "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
     let again = exchange::resend(&app.tools(global, &wall, &bars), name)?;
     say(global, &again, "resent")
@@ -31,7 +31,7 @@ pub(super) fn resend(global: &Global, name: &str) -> anyhow::Result<Exit> {
 
 /// The same content under a new name.
 pub(super) fn reissue(global: &Global, name: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, access(global), "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
     let again = exchange::reissue(&app.tools(global, &wall, &bars), name)?;
     say(global, &again, "reissued")

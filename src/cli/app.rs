@@ -1,10 +1,12 @@
 //! What the commands work with: configuration, lock, database, tracker, spool.
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 
 use super::args::Global;
 use super::backend::Backend;
+use super::lock::{self, Wait};
 use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
@@ -18,7 +20,7 @@ use crate::tracker::{jira, roundup};
 use crate::transport::folder::Folder;
 use crate::transport::sftp::{self, Secret};
 use crate::transport::{Sftp, Transport};
-use crate::{Clock, Error, LOCKED, Result, Timestamp};
+use crate::{Clock, Error, Result, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +33,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long a reload waits for a person's command; a stop must not take 10 seconds.
+const ARRANGING: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How the databases are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// As the one writer: the lock is taken.
+    /// To make passes: both locks are taken.
     Writer,
+    /// As a person's command between passes: the turn is waited for and taken.
+    Operator,
     /// Beside a writer: for people's commands; the database's own locking is enough.
     Beside,
     /// Over copies in memory: nothing is touched.
@@ -51,7 +58,8 @@ pub(super) struct App {
     pub spool: Spool,
     pub clock: SystemClock,
     pub stop: Stop,
-    lock: Option<Rc<Lock>>,
+    passes: Option<Rc<Lock>>,
+    turn: RefCell<Option<Lock>>,
 }
 
 impl App {
@@ -73,28 +81,65 @@ impl App {
         actor: &str,
     ) -> Result<Self> {
         let disk = Disk::new(steps()?);
-        let lock = match access {
-            Access::Writer => Some(Rc::new(lock(&disk, &settings.state, global.wait)?)),
+        let wait = if global.wait { Wait::Yes } else { Wait::No };
+        let passes = match access {
+            Access::Writer => Some(Rc::new(lock::passes(&disk, &settings.state, wait)?)),
             _ => None,
         };
-        Self::holding(lock, settings, disk, global, access, actor)
+        let turn = match access {
+            Access::Writer | Access::Operator => {
+                let wait = if global.wait { Wait::Yes } else { Wait::For(lock::PATIENCE) };
+                Some(lock::turn(&disk, &settings.state, wait)?)
+            }
+            Access::Beside | Access::Overlay => None,
+        };
+        Self::holding((passes, turn), settings, disk, global, access, actor)
     }
 
     /// Opens what a new configuration names, in place of `self`. The lock is not let go where
-    /// the state stays the same.
+    /// the state stays the same. The turn is taken.
     pub(super) fn again(&self, settings: Settings, global: &Global, actor: &str) -> Result<Self> {
-        let kept = self.lock.clone().filter(|_| self.settings.state == settings.state);
-        let lock = match kept {
+        let kept = self.passes.clone().filter(|_| self.settings.state == settings.state);
+        let passes = match kept {
             Some(lock) => lock,
-            None => Rc::new(lock(&self.disk, &settings.state, false)?),
+            None => Rc::new(lock::passes(&self.disk, &settings.state, Wait::No)?),
         };
+        let turn = lock::turn(&self.disk, &settings.state, Wait::For(ARRANGING))?;
+        let locks = (Some(passes), Some(turn));
         let (disk, access) = (self.disk.clone(), Access::Writer);
-        let app = Self::holding(Some(lock), settings, disk, global, access, actor)?;
+        let app = Self::holding(locks, settings, disk, global, access, actor)?;
         Ok(Self { stop: self.stop.clone(), ..app })
     }
 
+    /// Lets others write until [`App::take_turn`].
+    pub(super) fn rest(&self) {
+        *self.turn.borrow_mut() = None;
+    }
+
+    /// Whether it is the one writer.
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn.borrow().is_some()
+    }
+
+    /// Becomes the one writer again, unless it is asked to stop while it waits; whether it is.
+    pub(super) fn take_turn(&self, beat: &dyn Fn()) -> Result<bool> {
+        if self.turn.borrow().is_none() {
+            let stops = || {
+                beat();
+                self.stop.is_asked()
+            };
+            let turn = lock::turn_unless(&self.disk, &self.settings.state, &stops)?;
+            if turn.is_none() {
+                return Ok(false);
+            }
+            *self.turn.borrow_mut() = turn;
+            self.state.lease(&lock::writer())?;
+        }
+        Ok(true)
+    }
+
     fn holding(
-        lock: Option<Rc<Lock>>,
+        (passes, turn): (Option<Rc<Lock>>, Option<Lock>),
         settings: Settings,
         disk: Disk,
         global: &Global,
@@ -103,9 +148,10 @@ impl App {
     ) -> Result<Self> {
         let clock = SystemClock(global.now);
         let (state, tracker) = open_all(&settings, &disk, access, clock, actor)?;
-        if let (Access::Writer, false, Backend::Embedded(tracker)) =
-            (access, global.dry_run, &tracker)
-        {
+        if turn.is_some() {
+            state.lease(&lock::writer())?;
+        }
+        if let (Access::Writer, Backend::Embedded(tracker)) = (access, &tracker) {
             tracker.sweep_orphans()?;
         }
         let mode = match access {
@@ -115,7 +161,8 @@ impl App {
         };
         let spool = Spool::new(&settings.spool.dir, disk.clone(), mode);
         let stop = Stop::default();
-        Ok(Self { settings, disk, state, tracker, spool, clock, stop, lock })
+        let turn = RefCell::new(turn);
+        Ok(Self { settings, disk, state, tracker, spool, clock, stop, passes, turn })
     }
 
     /// What a run works with.
@@ -234,39 +281,6 @@ fn open_all(
     let state = State::new(open(&settings.state, &[state::SCHEMA])?);
     let remote = if access == Access::Overlay { remote.planned(clock) } else { remote };
     Ok((state, remote))
-}
-
-/// How often a waiter asks for the lock.
-const ASK: std::time::Duration = std::time::Duration::from_millis(100);
-
-/// Takes the lock beside the state; the kernel releases it when the process ends.
-fn lock(disk: &Disk, state: &Path, wait: bool) -> Result<Lock> {
-    if let Some(dir) = state.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        disk.make_dirs(dir)?;
-    }
-    let mut path = state.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
-    let own = format!("process {}", std::process::id());
-    let mut said = false;
-    loop {
-        if let Some(lock) = disk.lock(&path, &own)? {
-            return Ok(lock);
-        }
-        let holder = std::fs::read_to_string(&path).unwrap_or_default();
-        let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
-        if !wait {
-            let what = format!("{holder} works on this spool ({})", path.display());
-            return Err(Error::setup(LOCKED, what).hint(
-                "`--wait` waits for it; the lock ends with the process, never remove it by hand",
-            ));
-        }
-        if !said {
-            tracing::warn!("{holder} works on this spool; waiting for it");
-            said = true;
-        }
-        std::thread::sleep(ASK);
-    }
 }
 
 #[cfg(not(debug_assertions))]

@@ -7,7 +7,7 @@ use super::app::{Access, App};
 use super::args::Global;
 use super::style::{plain, short};
 use super::table::Table;
-use super::{Exit, out_style, print, print_json, report};
+use super::{Exit, operator, out_style, print, print_json, report};
 use crate::issue::Value;
 use crate::state::ConflictRow;
 use crate::sync::conflict::Conflict;
@@ -145,7 +145,7 @@ fn show(global: &Global, id: i64) -> anyhow::Result<Exit> {
 }
 
 fn decide(global: &Global, id: i64, take: Option<&Take>) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let row = row_of(&app, id)?;
     if take.is_some() && row.state != "open" {
         let what = format!("conflict {id} is {} already", row.state);

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::app::{Access, App};
+use super::app::{App, SystemClock};
 use super::args::Global;
-use super::{Exit, print, print_json};
+use super::{Exit, operator, print, print_json, progress};
 use crate::db::Transaction;
-use crate::exchange::Partner;
-use crate::state::{Base, Entry, EntryKind, Link, LinkState, Pending};
+use crate::exchange::{self, MissingFile, Partner, Retried};
+use crate::state::{Base, Entry, EntryKind, Link, LinkState};
 use crate::sync::{Change, marker};
 use crate::{Clock, Error, NOT_FOUND, Result, USAGE, stamp};
 
@@ -18,7 +18,7 @@ pub(super) fn link(
     remote: &str,
     key: &str,
 ) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     if let Some(link) = app.state.link(&partner.key, remote)? {
         let known = link.key.unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) fn link(
 
 /// Forgets which issue a partner's issue is.
 pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let partner = partner_of(&app, partner)?;
     let Some(link) = app.state.link(&partner.key, remote)? else {
         let what = format!("{remote} of {} is not linked", partner.key);
@@ -80,35 +80,27 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
 
 /// Tries what is held of an issue again at the next run.
 pub(super) fn retry(global: &Global, issue: &str) -> anyhow::Result<Exit> {
-    let app = App::open(global, Access::Writer, "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let links = links_of(&app, issue)?;
-    let mut freed = 0;
-    let transaction = app.state.begin()?;
-    for mut link in links {
-        freed += link.base.held.len();
-        if link.base.held.keys().any(|mark| mark.starts_with("in:")) && link.pending.is_none() {
-            // Planned as if it were delivered once more.
-            link.pending = Some(Pending {
-                fields: link.base.delivered.clone(),
-                revision: link.base.revision,
-                package: link.base.package.clone(),
-                peer_short: link.base.peer_short.clone(),
-                ..Pending::default()
-            });
+    let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
+    let retried = exchange::retry(&app.tools(global, &wall, &bars), links)?;
+    let Retried { freed, missing } = &retried;
+    say(global, &json!({ "issue": issue, "freed": freed, "missing": missing }), || {
+        let mut text = match (freed, missing.len()) {
+            (0, 0) => format!("nothing of {issue} is held\n"),
+            (0, _) => String::new(),
+            _ => format!("{issue}: {freed} held; the next run tries again\n"),
+        };
+        for MissingFile { file, package } in missing {
+            let came = match package {
+                Some(package) => format!("{package} is not in done/ any more"),
+                None => "the package it came in is not known".to_owned(),
+            };
+            text.push_str(&format!(
+                "{issue}: {file} cannot be tried again: {came}; let it be delivered once more\n"
+            ));
         }
-        link.base.held.clear();
-        link.state = LinkState::Active;
-        app.state.save_link(&mut link)?;
-    }
-    // What goes out is looked at by the sweep, which must not skip this issue.
-    app.state.set_meta("sweep-all", "yes")?;
-    transaction.commit()?;
-    say(global, &json!({ "issue": issue, "freed": freed }), || {
-        if freed == 0 {
-            format!("nothing of {issue} is held\n")
-        } else {
-            format!("{issue}: {freed} held; the next run tries again\n")
-        }
+        text
     })
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::app::{App, SystemClock};
 use super::args::Global;
 use super::style::Tone;
-use super::{Exit, absolute, access, out_style, print, print_json, progress};
+use super::{Exit, absolute, operator, out_style, print, print_json, progress};
 use crate::engdat::FileEntry;
 use crate::exchange::Parcel;
 
@@ -37,7 +37,7 @@ pub(super) struct PackArgs {
 }
 
 pub(super) fn run(args: &PackArgs, global: &Global) -> anyhow::Result<Exit> {
-    let app = App::open(global, access(global), "engsync")?;
+    let app = App::open(global, operator(global), "engsync")?;
     let files = args.files.iter().map(|path| (path.clone(), entry(path, args))).collect();
     let dest = args.dest.as_deref().map(absolute).transpose()?;
     let parcel = Parcel { partner: args.partner.clone(), files, dest };

@@ -79,6 +79,11 @@ pub(super) struct ConflictStatus {
 }
 
 impl Status {
+    /// Looks at spool and state; other files in `incoming/` are named too.
+    pub(super) fn whole(app: &App, wall: &dyn Clock) -> Result<Self> {
+        Ok(Self { foreign: app.spool.foreign()?, ..Self::read(app, wall)? })
+    }
+
     /// Looks at spool and state.
     pub(super) fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
         let found = app.spool.scan()?;
@@ -140,11 +145,11 @@ impl Status {
         }
         Ok(Self {
             incoming,
-            foreign: found.foreign,
+            foreign: Vec::new(),
             active: standing("active")?,
             deferred: standing("deferred")?,
             corrupt: standing("corrupt")?,
-            done: app.spool.stored("done")?.len(),
+            done: app.spool.count("done")?,
             unpublished: app.state.unpublished()?.into_iter().map(|answer| answer.name).collect(),
             partners,
             held,

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
 use alive::Alive;
@@ -27,6 +27,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 /// So long after it was told to end, a service that still waits for somebody's server ends as it
 /// is: nothing is lost by dying anywhere.
 const LAST_PATIENCE: Duration = Duration::from_secs(8);
+/// So many packages are taken before answers go out, others may write, and whatever came
+/// meanwhile is looked at.
+const PACKAGES: usize = 100;
+
+/// Between two passes of a long queue; who waits for the turn asks more often.
+const GAP: Duration = Duration::from_millis(50);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +69,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         failures: 0,
         rest: None,
         away: 0,
+        more: false,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -89,6 +96,8 @@ struct Service<'a> {
     /// Until when the tracker is left alone, and how often it was away, one time after the other.
     rest: Option<Instant>,
     away: u32,
+    /// The last pass left packages that could be taken.
+    more: bool,
 }
 
 impl Service<'_> {
@@ -105,25 +114,40 @@ impl Service<'_> {
         Ok(())
     }
 
+    /// A pass, as the one writer; between passes others may write.
     fn pass(&mut self) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
+        self.more = false;
+        let spared = self.rest.is_some_and(|rest| rest > begun);
         let alive = Alive::new(&self.app, self.heart.pulse());
-        let mut tools = self.app.tools(self.global, &wall, &self.heart);
-        tools.options.spare_tracker = self.rest.is_some_and(|rest| rest > begun);
-        let spared = tools.options.spare_tracker;
-        tools.transports = &alive;
-        // It comes back for files that have yet to settle.
-        tools.options.patient = false;
-        tools.due = Due::Only(self.timetable.due(&self.app.settings, self.app.clock.now()));
-        let report = exchange::run(&tools);
-        let stopped = report.as_ref().is_err_and(|error| error.code == STOPPED);
-        after_pass(&self.app, self.global, report.is_ok() || stopped);
-        match report {
-            Ok(report) => {
+        let pass = match self.app.take_turn(&|| self.heart.beat()) {
+            Ok(true) => {
+                let mut tools = self.app.tools(self.global, &wall, &self.heart);
+                // It comes back for files that have yet to settle.
+                tools.options.patient = false;
+                tools.options.spare_tracker = spared;
+                tools.transports = &alive;
+                let now = self.app.clock.now();
+                tools.due = Due::Only(self.timetable.due(&self.app.settings, now));
+                exchange::pass(&tools, PACKAGES)
+            }
+            Ok(false) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        let stopped = pass.as_ref().is_err_and(|error| error.code == STOPPED);
+        if self.app.has_turn() {
+            after_pass(&self.app, self.global, pass.is_ok() || stopped);
+        }
+        if let Ok(pass) = &pass {
+            self.timetable.ended(&self.app, &pass.report);
+        }
+        self.app.rest();
+        match pass {
+            Ok(Pass { report, more }) => {
                 self.failures = 0;
                 self.give_rest(&report, spared);
-                self.timetable.ended(&self.app, &report);
+                self.more = more;
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;
@@ -167,6 +191,9 @@ impl Service<'_> {
         let spool = &self.app.settings.spool;
         if self.failures > 0 {
             return back_off(spool.scan, self.failures);
+        }
+        if self.more {
+            return GAP;
         }
         let (now, wall) = (self.app.clock.now(), SystemClock(None).now().into());
         let due = match self.app.spool.next_due(now, wall, spool.settle) {

@@ -3,10 +3,11 @@
 use std::time::SystemTime;
 
 use super::package::Doing;
+use super::queue::Next;
 use super::{Outcome, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
-use crate::spool::{Found, Group, Mode, PartFile, Reason};
+use crate::spool::{Found, Group, Mode, PartFile, Reason, Stored};
 use crate::state::KnownPart;
 use crate::{Finding, Result};
 
@@ -21,16 +22,24 @@ enum Look {
 }
 
 impl Run<'_> {
-    /// Takes in what lies in `incoming/` and the deferred packages whose time has come.
+    /// Takes in what lies in `incoming/` and the deferred packages whose time has come, the
+    /// partners in turns.
     pub(super) fn take_in(&mut self) -> Result<()> {
-        self.retry_deferred()?;
-        let found = self.unknown(self.tools.spool.scan()?)?;
-        self.tools.progress.begin("packages", found.groups.len() as u64);
-        for group in found.groups {
+        let mut queue = self.queue()?;
+        self.tools.progress.begin("packages", queue.len() as u64);
+        while let Some(next) = queue.next() {
             if self.tools.stop.is_asked() {
                 break;
             }
-            self.take(group)?;
+            if self.left == 0 {
+                self.more = true;
+                break;
+            }
+            let taken = match next {
+                Next::Again(stored) => self.take_again(&stored)?,
+                Next::New(group) => self.take(group)?,
+            };
+            self.left -= usize::from(taken);
             self.tools.progress.step();
         }
         self.tools.progress.end();
@@ -38,7 +47,7 @@ impl Run<'_> {
     }
 
     /// Leaves out the parts that stay in `incoming/` and were taken before.
-    fn unknown(&self, found: Found) -> Result<Found> {
+    pub(super) fn unknown(&self, found: Found) -> Result<Found> {
         if !self.tools.settings.spool.keep_incoming {
             return Ok(found);
         }
@@ -52,7 +61,7 @@ impl Run<'_> {
                 groups.push(group);
             }
         }
-        Ok(Found { groups, ..found })
+        Ok(Found { groups })
     }
 
     fn is_known(&self, part: &PartFile) -> Result<bool> {
@@ -63,39 +72,36 @@ impl Run<'_> {
         Ok(self.tools.disk.digest(&part.path)?.to_string() == known.sha256)
     }
 
-    fn retry_deferred(&mut self) -> Result<()> {
+    /// A deferred package once more; whether it was more than a look.
+    fn take_again(&mut self, stored: &Stored) -> Result<bool> {
+        if !stored.path.is_dir() {
+            // A late part took it along.
+            return Ok(false);
+        }
         let now = self.tools.clock.now();
-        for stored in self.tools.spool.stored("deferred")? {
-            if self.tools.stop.is_asked() {
-                break;
+        let reason = stored.reason.clone().unwrap_or_default();
+        let entry = self.tools.spool.reclaim(&stored.directory)?;
+        let look = self.look(entry.parts(), entry.name())?;
+        let attempts = reason.attempts;
+        let before = Some(reason.clone());
+        match look {
+            Look::Complete(package) => {
+                self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
             }
-            let reason = stored.reason.clone().unwrap_or_default();
-            let due = reason.next_try.is_some_and(|next| next <= now);
-            if !due {
-                continue;
+            Look::Waiting { missing, .. } => {
+                let reason = part_missing(&missing);
+                entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
             }
-            let entry = self.tools.spool.reclaim(&stored.directory)?;
-            let look = self.look(entry.parts(), entry.name())?;
-            let attempts = reason.attempts;
-            let before = Some(reason.clone());
-            match look {
-                Look::Complete(package) => {
-                    self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
-                }
-                Look::Waiting { missing, .. } => {
-                    let reason = part_missing(&missing);
-                    entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
-                }
-                Look::Broken(findings) => {
-                    let doing = Doing { attempts, before, ..Doing::new(entry) };
-                    self.set_aside(doing, None, &broken(&findings))?;
-                }
+            Look::Broken(findings) => {
+                let doing = Doing { attempts, before, ..Doing::new(entry) };
+                self.set_aside(doing, None, &broken(&findings))?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn take(&mut self, group: Group) -> Result<()> {
+    /// A package of `incoming/`; whether it was more than a look.
+    fn take(&mut self, group: Group) -> Result<bool> {
         let group = self.rejoined(group)?;
         let name = group.name.to_string();
         if let Some(seen) = self.tools.state.seen(&group.name)?
@@ -103,24 +109,26 @@ impl Run<'_> {
         {
             let reason = reused(&name, "a package of this name and another total was applied");
             let doing = self.claim(&group)?;
-            return self.set_aside(doing, Some(&seen.partner), &reason);
+            self.set_aside(doing, Some(&seen.partner), &reason)?;
+            return Ok(true);
         }
         match self.look(&group.parts, &group.name)? {
             Look::Complete(package) => {
                 let doing = self.claim(&group)?;
-                self.process(doing, &package)
+                self.process(doing, &package)?;
             }
             Look::Broken(findings) => {
                 let partner = None;
                 let doing = self.claim(&group)?;
-                self.set_aside(doing, partner, &broken(&findings))
+                self.set_aside(doing, partner, &broken(&findings))?;
             }
             Look::Waiting { missing, young } => {
                 let wait = self.tools.settings.spool.wait;
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
                     let doing = self.claim(&group)?;
-                    return self.put_off(doing, None, &reason, Vec::new());
+                    self.put_off(doing, None, &reason, Vec::new())?;
+                    return Ok(true);
                 }
                 let mut report = PackageReport::new(name, None, Outcome::Waiting);
                 report.text = Some(if missing.is_empty() {
@@ -129,20 +137,24 @@ impl Run<'_> {
                     format!("waits for {} of {}", parts(&missing), group.total)
                 });
                 self.report.packages.push(report);
-                Ok(())
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// A late part brings a deferred package back.
-    fn rejoined(&self, group: Group) -> Result<Group> {
-        let known = group.name.clone();
-        if !self.tools.spool.rejoin(&known)? {
-            return Ok(group);
+    fn rejoined(&self, mut group: Group) -> Result<Group> {
+        let back = self.tools.spool.rejoin(&group.name)?;
+        for part in back {
+            if part.name.total == group.total
+                && !group.parts.iter().any(|other| other.file == part.file)
+            {
+                group.parts.push(part);
+            }
         }
-        let again = self.tools.spool.scan()?.groups;
-        let same = |other: &Group| other.name == known && other.total == group.total;
-        Ok(again.into_iter().find(same).unwrap_or(group))
+        group.parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
+        Ok(group)
     }
 
     fn claim(&self, group: &Group) -> Result<Doing> {
@@ -208,6 +220,15 @@ impl Run<'_> {
             engdat::same_routing(&partner.peer.routing, &message.sender.routing)
                 && engdat::same_routing(&partner.own.routing, &message.receiver.routing)
         })
+    }
+
+    /// Whose package it is, as far as its description tells by now.
+    pub(super) fn partner_by_description(&self, group: &Group) -> Option<usize> {
+        let part = group.parts.iter().find(|part| part.name.index == 1)?;
+        let bytes = self.tools.disk.read(&part.path, DESCRIPTION_MOST).ok()?;
+        let read = engdat::read(&bytes, &Levels::default());
+        let partner = self.partner_of(read.message.as_ref()?)?;
+        self.tools.settings.partners.iter().position(|other| other.key == partner.key)
     }
 
     pub(super) fn wall(&self) -> SystemTime {

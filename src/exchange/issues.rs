@@ -92,7 +92,7 @@ impl Run<'_> {
         if self.is_shared() { BATCH } else { REMOTE_BATCH }
     }
 
-    fn view(&self, partner: &Partner) -> View {
+    pub(super) fn view(&self, partner: &Partner) -> View {
         View {
             peer_name: partner.name.clone(),
             peer_short: partner.short_name.clone(),

@@ -59,12 +59,14 @@ impl Spool {
         }
         let dir = self.dir("active").join(&directory);
         self.disk.make_dirs(&dir)?;
-        for part in group.parts.iter().rev() {
-            let target = dir.join(&part.file);
-            match self.mode {
-                Mode::Keep => self.disk.copy(&part.path, &target)?,
-                _ => self.disk.rename(&part.path, &target)?,
+        let parts = group.parts.iter().rev();
+        if self.mode == Mode::Keep {
+            for part in parts {
+                self.disk.copy(&part.path, &dir.join(&part.file))?;
             }
+        } else {
+            let moves = parts.map(|part| (part.path.clone(), dir.join(&part.file)));
+            self.disk.rename_all(&moves.collect::<Vec<_>>())?;
         }
         Ok(entry(scan::part_files(&dir)?))
     }
@@ -174,7 +176,10 @@ impl Entry<Active> {
         match reason {
             // The reason is there before the package shows up under its new state.
             Some(reason) => reason.write(disk, &dir)?,
-            None => disk.remove(&dir.join(super::reason::FILE))?,
+            None if dir.join(super::reason::FILE).exists() => {
+                disk.remove(&dir.join(super::reason::FILE))?;
+            }
+            None => {}
         }
         disk.touch(&dir)?;
         disk.rename(&dir, &target)?;

@@ -8,7 +8,6 @@ use walkdir::WalkDir;
 
 use super::entry::PartFile;
 use super::{Reason, Spool};
-use crate::disk::TEMPORARY;
 use crate::engdat::{PackageName, PartName};
 use crate::{Error, Result, Timestamp};
 
@@ -17,8 +16,6 @@ use crate::{Error, Result, Timestamp};
 pub struct Found {
     /// The parts by package, in the order of their names.
     pub groups: Vec<Group>,
-    /// Other names, left alone.
-    pub foreign: Vec<String>,
 }
 
 /// The parts that share characters 1–23 of their names.
@@ -56,13 +53,45 @@ pub struct Stored {
 }
 
 impl Spool {
-    /// Reads `incoming/`. Links, directories and names of other shapes are foreign; unfinished
-    /// files of ours and dot files are nothing.
+    /// Reads `incoming/`: the parts of packages. What else lies there costs a look at its name
+    /// and no memory.
     ///
     /// # Errors
     /// When the directory cannot be read.
     pub fn scan(&self) -> Result<Found> {
         packages(&self.dir("incoming"))
+    }
+
+    /// The names in `incoming/` that are no parts: links, directories and names of other shapes;
+    /// unfinished files of ours and dot files are nothing.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn foreign(&self) -> Result<Vec<String>> {
+        let dir = self.dir("incoming");
+        let mut foreign = Vec::new();
+        for entry in WalkDir::new(&dir).min_depth(1).max_depth(1) {
+            let entry = entry.map_err(|error| cannot_list(&dir, error))?;
+            let file = entry.file_name().to_string_lossy();
+            if !file.starts_with('.') && part_name(&entry).is_none() {
+                foreign.push(file.into_owned());
+            }
+        }
+        foreign.sort();
+        Ok(foreign)
+    }
+
+    /// How many packages are in a state.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; one that does not exist is empty.
+    pub fn count(&self, state: &str) -> Result<usize> {
+        let mut count = 0;
+        self.each(state, &mut |_| {
+            count += 1;
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// The packages in `outgoing/PARTNER/` under names that engsync writes; other files there
@@ -88,57 +117,60 @@ impl Spool {
     /// # Errors
     /// When the directory cannot be read; one that does not exist is empty.
     pub fn stored(&self, state: &str) -> Result<Vec<Stored>> {
-        let dir = self.dir(state);
-        if !dir.exists() {
-            return Ok(Vec::new());
-        }
         let mut stored = Vec::new();
-        for entry in WalkDir::new(&dir).min_depth(1).max_depth(1) {
-            let entry = entry.map_err(|error| cannot_list(&dir, error))?;
-            if !entry.file_type().is_dir() {
-                continue;
-            }
+        self.each(state, &mut |entry| {
             let path = entry.path().to_owned();
-            let since = entry.metadata().ok().and_then(|meta| meta.modified().ok());
             stored.push(Stored {
                 directory: entry.file_name().to_string_lossy().into_owned(),
                 reason: Reason::read(&path),
-                since: since.map(Timestamp::from),
+                since: since(entry),
                 path,
             });
-        }
+            Ok(())
+        })?;
         stored.sort_by(|a, b| a.directory.cmp(&b.directory));
         Ok(stored)
     }
+
+    /// The directories in a state, in no order.
+    pub(super) fn each(
+        &self,
+        state: &str,
+        look: &mut dyn FnMut(&walkdir::DirEntry) -> Result<()>,
+    ) -> Result<()> {
+        let dir = self.dir(state);
+        if !dir.exists() {
+            return Ok(());
+        }
+        for entry in WalkDir::new(&dir).min_depth(1).max_depth(1) {
+            let entry = entry.map_err(|error| cannot_list(&dir, error))?;
+            if entry.file_type().is_dir() {
+                look(&entry)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// What lies in a directory of parts.
+/// Since when a directory is where it is.
+pub(super) fn since(entry: &walkdir::DirEntry) -> Option<Timestamp> {
+    let modified = entry.metadata().ok().and_then(|meta| meta.modified().ok());
+    modified.map(Timestamp::from)
+}
+
+/// The packages whose parts lie in a directory.
 fn packages(dir: &Path) -> Result<Found> {
-    let mut found = Found::default();
     let mut groups: BTreeMap<(PackageName, u16), Vec<PartFile>> = BTreeMap::new();
     for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
         let entry = entry.map_err(|error| cannot_list(dir, error))?;
-        let file = entry.file_name().to_string_lossy().into_owned();
-        if file.starts_with('.') || file.starts_with(TEMPORARY) {
-            continue;
-        }
-        match part_file(&entry, &file) {
-            Some(part) => {
-                let key = (part.name.package.clone(), part.name.total);
-                groups.entry(key).or_default().push(part);
-            }
-            None => found.foreign.push(file),
-        }
+        let Some(part) = part_file(&entry) else { continue };
+        groups.entry((part.name.package.clone(), part.name.total)).or_default().push(part);
     }
-    found.foreign.sort();
-    found.groups = groups
-        .into_iter()
-        .map(|((name, total), mut parts)| {
-            parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
-            Group { name, total, parts }
-        })
-        .collect();
-    Ok(found)
+    let groups = groups.into_iter().map(|((name, total), mut parts)| {
+        parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
+        Group { name, total, parts }
+    });
+    Ok(Found { groups: groups.collect() })
 }
 
 /// The parts in a package's directory.
@@ -146,22 +178,27 @@ pub(super) fn part_files(dir: &Path) -> Result<Vec<PartFile>> {
     let mut parts = Vec::new();
     for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
         let entry = entry.map_err(|error| cannot_list(dir, error))?;
-        let file = entry.file_name().to_string_lossy().into_owned();
-        parts.extend(part_file(&entry, &file));
+        parts.extend(part_file(&entry));
     }
     parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
     Ok(parts)
 }
 
-fn part_file(entry: &walkdir::DirEntry, file: &str) -> Option<PartFile> {
-    if !entry.file_type().is_file() {
+fn part_name(entry: &walkdir::DirEntry) -> Option<PartName> {
+    let file = entry.file_name();
+    // Most other names are told apart by their beginning.
+    if !file.as_encoded_bytes().starts_with(b"EN") || !entry.file_type().is_file() {
         return None;
     }
-    let name: PartName = file.parse().ok()?;
+    file.to_string_lossy().parse().ok()
+}
+
+fn part_file(entry: &walkdir::DirEntry) -> Option<PartFile> {
+    let name = part_name(entry)?;
     let meta = entry.metadata().ok()?;
     Some(PartFile {
         name,
-        file: file.to_owned(),
+        file: entry.file_name().to_string_lossy().into_owned(),
         path: entry.path().to_owned(),
         size: meta.len(),
         modified: meta.modified().ok()?,

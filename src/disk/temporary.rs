@@ -1,0 +1,153 @@
+//! A file under a temporary name until it is whole.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags};
+
+use super::{Disk, parent};
+use crate::{Digest, Error, Result};
+
+/// A file being written under a temporary name.
+#[derive(Debug)]
+pub struct Temporary<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) path: PathBuf,
+    pub(super) file: Option<File>,
+}
+
+impl Temporary<'_> {
+    /// Gives the file to a group.
+    ///
+    /// # Errors
+    /// With the path: only a member may give a file to a group.
+    pub fn set_group(&self, group: u32) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        std::os::unix::fs::fchown(file, None, Some(group))
+            .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
+    }
+
+    /// What was written, read again.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn digest(&self) -> Result<Digest> {
+        self.disk.digest(&self.path)
+    }
+
+    /// Publishes the file under a name that must be free, with `mode` (default: what the umask
+    /// leaves of 0666) set before it becomes visible.
+    ///
+    /// # Errors
+    /// With the path; the temporary file is then removed.
+    pub fn publish(self, path: &Path, mode: Option<u32>) -> Result<()> {
+        self.finish(path, mode, RenameFlags::NOREPLACE)
+    }
+
+    /// Publishes the file under `path`, replacing what is there at once.
+    ///
+    /// # Errors
+    /// With the path; the temporary file is then removed.
+    pub fn replace(self, path: &Path) -> Result<()> {
+        let mode = fs::symlink_metadata(path).ok().map(|meta| meta.mode() & 0o777);
+        self.finish(path, mode, RenameFlags::empty())
+    }
+
+    /// Leaves the file under its temporary name, durably, for [`Disk::resume`].
+    ///
+    /// # Errors
+    /// With the path; the file is then removed.
+    pub fn keep(mut self) -> Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let path = std::mem::take(&mut self.path);
+        self.disk.steps.step_on("fsync", &[&path]);
+        let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
+        if kept.is_err() {
+            self.path.clone_from(&path);
+            self.discard();
+            return kept;
+        }
+        self.disk.sync_parent(&path)
+    }
+
+    fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
+        let io = |verb: &str, error| Error::io(verb, path, error);
+        let Some(file) = self.file.take() else { return Ok(()) };
+        self.file = None;
+        let mode = mode.unwrap_or_else(|| 0o666 & !umask());
+        let done = file
+            .set_permissions(fs::Permissions::from_mode(mode))
+            .and_then(|()| {
+                self.disk.steps.step_on("fsync", &[&self.path]);
+                file.sync_all()
+            })
+            .map_err(|error| io("write", error))
+            .and_then(|()| {
+                drop(file);
+                let replaces = !flags.contains(RenameFlags::NOREPLACE);
+                let what = if replaces { "replace" } else { "publish" };
+                self.disk.steps.step_on(what, &[&self.path, path]);
+                rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
+                    .map_err(|errno| io("publish", errno.into()))
+            })
+            .and_then(|()| self.disk.sync_parent(path))
+            // The name it had must not come back after a power cut either.
+            .and_then(|()| {
+                let same = parent(path) == parent(&self.path);
+                if same { Ok(()) } else { self.disk.sync_parent(&self.path) }
+            });
+        if done.is_err() {
+            self.discard();
+        }
+        self.path = PathBuf::new();
+        done
+    }
+
+    fn discard(&self) {
+        self.disk.steps.step_on("discard", &[&self.path]);
+        #[allow(clippy::disallowed_methods, reason = "the door itself")]
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The process's file mode mask, without changing it.
+fn umask() -> u32 {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0o022 };
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
+        .unwrap_or(0o022)
+}
+
+impl Write for Temporary<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.file {
+            Some(file) => file.write(bytes),
+            None => Err(io::Error::other("the file is closed")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl io::Seek for Temporary<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        match &mut self.file {
+            Some(file) => file.seek(to),
+            None => Err(io::Error::other("the file is closed")),
+        }
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            self.discard();
+        }
+    }
+}
