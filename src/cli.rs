@@ -4,6 +4,7 @@
 mod again;
 mod app;
 mod args;
+mod backend;
 mod check;
 mod config;
 mod conflicts;
@@ -231,7 +232,7 @@ fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Resu
     let width = terminal_width();
     let mut stdout = std::io::stdout().lock();
     let mut output = tracker::Output { json: global.json, out: &mut stdout, width };
-    match tracker::run(&args.command, &app.tracker, &app.disk, &mut output) {
+    match tracker::run(&args.command, app.tracker.embedded()?, &app.disk, &mut output) {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.fault == Fault::Item => {
             show_error(&error.into(), global);

@@ -96,7 +96,7 @@ impl Disk {
     /// # Errors
     /// With the path.
     pub fn resume(&self, path: &Path, start: u64) -> Result<Temporary<'_>> {
-        self.steps.step("create");
+        self.steps.step_on("create", &[path]);
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let opened = OpenOptions::new()
             .write(true)

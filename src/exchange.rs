@@ -13,6 +13,7 @@ mod package;
 mod pending;
 mod queue;
 mod report;
+mod retry;
 mod schedule;
 mod settings;
 mod stop;
@@ -22,9 +23,10 @@ pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
+pub use retry::{MissingFile, Retried, retry};
 pub use schedule::Schedule;
 pub use settings::{
-    Company, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
+    Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use stop::Stop;
@@ -47,6 +49,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
     STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
@@ -219,6 +222,8 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
+        // Their stamps are by the clock of stamps, not by the file system's.
+        let limit = self.tools.clock.now() - self.tools.settings.spool.retention;
         for answer in self.tools.state.answers_before(limit)? {
             if self.is_to_deliver(&answer) {
                 continue;

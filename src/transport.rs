@@ -107,6 +107,22 @@ pub trait Transport {
     /// As the trait says.
     fn remove(&mut self, file: &Listed) -> Result<Removal>;
 
+    /// Removes several files, as [`Transport::remove`] does each, and hands each outcome to `done`: where
+    /// the other side is far away, faster than one by one.
+    ///
+    /// # Errors
+    /// Those of `done`.
+    fn remove_all(
+        &mut self,
+        files: &[Listed],
+        done: &mut dyn FnMut(&Listed, Result<Removal>) -> Result<()>,
+    ) -> Result<()> {
+        files.iter().try_for_each(|file| {
+            let outcome = self.remove(file);
+            done(file, outcome)
+        })
+    }
+
     /// Delivers the parts of one package, the description first in `parts` and last on its way:
     /// each by a temporary name on that file system, size checked, mode and group set, renamed
     /// without overwriting. A part that is there already with the same content is delivered.

@@ -483,25 +483,3 @@ fn histories_that_went_wrong_once_end_well() {
         }
     }
 }
-
-#[test]
-fn what_the_tracker_refused_is_not_tried_again_until_it_changes() {
-    let mut world = World::new(true, "manual", false);
-    world.theirs[0].shared = Some(value(0));
-    world.trouble(Planned::always(Verb::Create, refuse("shared")));
-    world.trouble(Planned::always(Verb::Update, refuse("shared")));
-    let delivers = |world: &mut World| {
-        world.export(0);
-        let export = world.exports.remove(0);
-        assert!(world.deliver(&export));
-        world.tracker.writes().len()
-    };
-    assert_eq!(delivers(&mut world), 1, "made without the field");
-    assert_eq!(delivers(&mut world), 0, "the same value");
-    world.theirs[0].shared = Some(value(1));
-    assert_eq!(delivers(&mut world), 1, "another one");
-    assert_eq!(delivers(&mut world), 0);
-    world.tracker.heal();
-    world.retry();
-    assert_eq!(world.local(0).unwrap().fields.text("shared"), value(1));
-}

@@ -9,6 +9,8 @@
 #![cfg(debug_assertions)]
 
 mod common;
+#[path = "kill_sweep/oftp.rs"]
+mod oftp;
 #[path = "kill_sweep/scene.rs"]
 mod scene;
 #[path = "kill_sweep/snapshot.rs"]
@@ -18,14 +20,19 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scene::{Phase, command, copy, everything, phases, scratch};
+use oftp::Oftp;
+use scene::{Phase, command, copy, everything, phases_by, scratch};
 use snapshot::differences;
 
-/// A variant of the installation: what stands under `[spool]` and under `[tracker]`.
-const VARIANTS: [(&str, &str, &str); 3] = [
-    ("tracker in the state's file", "", ""),
-    ("tracker in a file of its own", "", "path = \"tracker.db\""),
-    ("parts stay in incoming", "keep_incoming = true", ""),
+/// A variant of the installation: what stands under `[spool]`, under `[tracker]` and, where the
+/// OFTP server has directories of its own, under the partner's `transport`; and what that server does.
+const VARIANTS: [(&str, &str, &str, Option<&str>, Oftp); 6] = [
+    ("tracker in the state's file", "", "", None, Oftp::Absent),
+    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Absent),
+    ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Absent),
+    ("a transport", "", "", Some(""), Oftp::Leaves),
+    ("a transport, and a server that takes", "", "", Some(""), Oftp::Takes),
+    ("a transport that keeps", "", "", Some("keep = true"), Oftp::Leaves),
 ];
 
 /// Deaths, and what came of them.
@@ -43,16 +50,27 @@ fn dies_at(dir: &Path, step: u64) -> bool {
 }
 
 /// Dies at each of `deaths` in turn, then runs plainly once; what is wrong then.
-fn trial(phase: &Phase, dir: &Path, deaths: &[u64], figures: &Figures) -> Option<String> {
+fn trial(
+    phase: &Phase,
+    dir: &Path,
+    deaths: &[u64],
+    oftp: Oftp,
+    figures: &Figures,
+) -> Option<String> {
     copy(&phase.before, dir);
+    let mut seen = Vec::new();
     for step in deaths {
         if dies_at(dir, *step) {
             figures.points.fetch_add(1, Ordering::Relaxed);
         }
+        seen.extend(oftp.looks(dir, &phase.after));
     }
     let ran = command(dir, &["run", "-q"], &[]);
     let blocked = ran.status.code().is_none_or(|code| code > 1);
-    let wrong = differences(&phase.after, &everything(dir));
+    seen.extend(oftp.looks(dir, &phase.after));
+    oftp.puts_back(dir);
+    let mut wrong = differences(&phase.after, &everything(dir));
+    wrong.extend(seen);
     fs::remove_dir_all(dir).unwrap();
     if blocked {
         figures.blocked.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +83,7 @@ fn trial(phase: &Phase, dir: &Path, deaths: &[u64], figures: &Figures) -> Option
 }
 
 /// All trials, on every core.
-fn trials(scratch: &Path, phases: &[Phase], list: &[(usize, Vec<u64>)], all: &Figures) {
+fn trials(scratch: &Path, phases: &[Phase], list: &[(usize, Vec<u64>)], oftp: Oftp, all: &Figures) {
     let next = AtomicUsize::new(0);
     let trouble = std::sync::Mutex::new(Vec::new());
     let work = || {
@@ -73,7 +91,7 @@ fn trials(scratch: &Path, phases: &[Phase], list: &[(usize, Vec<u64>)], all: &Fi
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((phase, deaths)) = list.get(index) else { return };
             let dir = scratch.join(format!("trial-{index}"));
-            if let Some(text) = trial(&phases[*phase], &dir, deaths, all) {
+            if let Some(text) = trial(&phases[*phase], &dir, deaths, oftp, all) {
                 trouble.lock().unwrap().push(text);
             }
         }
@@ -130,9 +148,9 @@ fn in_order(trace: &[String]) {
 }
 
 fn sweep(variant: usize) {
-    let (name, spool, tracker) = VARIANTS[variant];
+    let (name, spool, tracker, transport, oftp) = VARIANTS[variant];
     let scratch = scratch();
-    let phases = phases(scratch.path(), spool, tracker);
+    let phases = phases_by(scratch.path(), spool, tracker, transport);
     let mut every = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
         let steps = phase.trace.len() as u64;
@@ -141,7 +159,7 @@ fn sweep(variant: usize) {
         every.extend((1..=steps).map(|step| (index, vec![step])));
     }
     let figures = Figures::default();
-    trials(scratch.path(), &phases, &every, &figures);
+    trials(scratch.path(), &phases, &every, oftp, &figures);
     assert_eq!(figures.points.load(Ordering::Relaxed), every.len(), "each of them died");
     report(name, "single deaths", every.len(), &figures);
 
@@ -158,7 +176,7 @@ fn sweep(variant: usize) {
         thrice.push((index, deaths));
     }
     let figures = Figures::default();
-    trials(scratch.path(), &phases, &thrice, &figures);
+    trials(scratch.path(), &phases, &thrice, oftp, &figures);
     report(name, "triples", thrice.len(), &figures);
 }
 
@@ -185,4 +203,19 @@ fn a_tracker_in_a_file_of_its_own_survives_every_death() {
 #[test]
 fn parts_that_are_kept_survive_every_death() {
     sweep(2);
+}
+
+#[test]
+fn a_transport_survives_every_death_and_shows_no_half_package() {
+    sweep(3);
+}
+
+#[test]
+fn a_transport_to_a_server_that_takes_at_once_survives_every_death() {
+    sweep(4);
+}
+
+#[test]
+fn a_transport_that_keeps_survives_every_death() {
+    sweep(5);
 }

@@ -13,6 +13,9 @@ use engsync::{Digest, Fault, NOT_FOUND};
 use russh::keys::{HashAlg, PublicKey};
 use russh_sftp::protocol::StatusCode;
 
+#[cfg(debug_assertions)]
+#[path = "sftp/killed.rs"]
+mod killed;
 #[path = "sftp/server.rs"]
 mod server;
 #[path = "sftp/suite.rs"]

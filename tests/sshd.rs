@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use engsync::transport::sftp::{HostKeys, Options, Secret};
-use engsync::transport::{CHANGED, Transport};
+use engsync::transport::{CHANGED, NAME_TAKEN, Transport};
 
 #[path = "sftp/suite.rs"]
 mod suite;
@@ -99,25 +99,34 @@ fn keys_and_host_keys_against_sshd() {
 }
 
 #[test]
-fn a_download_goes_on_and_a_replaced_file_is_seen_by_sshd() {
-    let Some(sshd) = sshd("resuming") else { return };
-    let place = sshd.place("resume");
-    let content = bytes(5_000_000, 3);
-    place.put("large", &content);
+fn a_file_that_is_replaced_is_seen_by_sshd() {
+    let Some(sshd) = sshd("a replaced file") else { return };
+    let place = sshd.place("replaced");
+    place.put("large", &bytes(5_000_000, 3));
     let into = tempfile::tempdir().unwrap();
     let mut sftp = place.sftp();
     let listed = sftp.list().unwrap();
-    // What an interrupted download leaves: made by one whose file is replaced by its beginning.
-    let outcome = fetch(&mut sftp, &listed, into.path()).remove(0).1.unwrap();
-    fs::remove_file(&outcome.path).unwrap();
+    fs::remove_file(place.root.join("in/large")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100)); // times over there are whole seconds
     place.put("large", &bytes(5_000_000, 4));
-    let error = fetch(&mut sftp, &listed, into.path()).remove(0).1;
-    // Replaced within the same second, it may look the same; the content is what is there.
-    match error {
-        Err(error) => assert_eq!(error.code, CHANGED),
-        Ok(fetched) => assert!(fs::read(fetched.path).unwrap() == bytes(5_000_000, 4)),
-    }
-    assert!(names(into.path()).iter().all(|name| !name.starts_with('.')));
+    let error = fetch(&mut sftp, &listed, into.path()).remove(0).1.unwrap_err();
+    assert_eq!(error.code, CHANGED, "{error:?}");
+    assert_eq!(names(into.path()), [""; 0]);
+}
+
+#[test]
+fn posix_rename_publishes_too_and_does_not_replace_what_is_there() {
+    let Some(sshd) = sshd("posix-rename") else { return };
+    let mut place = sshd.place("posix");
+    place.options.posix_rename = true;
+    let dir = tempfile::tempdir().unwrap();
+    let parts = package(dir.path(), NAME, &[500, 10]);
+    place.sftp().deliver(&parts).unwrap();
+    place.sftp().deliver(&parts).unwrap();
+    fs::write(place.root.join("out").join(&parts[1].name), b"theirs").unwrap();
+    let error = place.sftp().deliver(&parts).unwrap_err();
+    assert_eq!(error.code, NAME_TAKEN, "{error:?}");
+    assert_eq!(place.out(&parts[1].name), b"theirs");
 }
 
 #[test]

@@ -13,8 +13,10 @@ use engsync::disk::{Disk, Steps};
 use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
 use engsync::tracker::double::Faulty;
 use engsync::tracker::embedded::{Embedded, Options, SCHEMA};
+use engsync::tracker::http::{Auth, Options as HttpOptions, Secret};
+use engsync::tracker::jira::{Api, Jira, MarkIn, Options as JiraOptions};
 use engsync::tracker::planned::Planned;
-use engsync::tracker::{Changes, LOCAL_GONE, NewComment, TRACKER_REFUSED, Tracker};
+use engsync::tracker::{Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_REFUSED, Tracker};
 use engsync::{Clock, Fault, Timestamp};
 
 #[path = "tracker_contract/double.rs"]
@@ -27,6 +29,8 @@ mod laws;
 mod model;
 #[path = "tracker_contract/planning.rs"]
 mod planning;
+#[path = "jira/stub.rs"]
+mod stub;
 
 /// A clock that goes on a second whenever it is looked at.
 struct Ticking(Cell<i64>);
@@ -91,19 +95,50 @@ fn doubled() -> Subject<Faulty<Embedded>> {
     Subject { tracker: Faulty::new(tracker), dir }
 }
 
+/// A Jira, and the stub server it is.
+struct Remote {
+    tracker: Jira,
+    _stub: stub::Stub,
+}
+
+fn jira(stub: stub::Stub, api: Api, marker: MarkIn) -> Remote {
+    let auth = Auth::Basic { user: "sync".into(), password: Secret::new("secret") };
+    let options = JiraOptions {
+        http: HttpOptions { url: stub.url(), auth, ..HttpOptions::default() },
+        api,
+        project: "TST".to_owned(),
+        issue_type: "Defect".to_owned(),
+        marker,
+        fields: vec!["severity".to_owned()],
+        ..JiraOptions::default()
+    };
+    Remote { tracker: Jira::new(options).unwrap(), _stub: stub }
+}
+
+fn jira_server() -> Remote {
+    let field = MarkIn::Field("External Issue Reference".to_owned());
+    jira(stub::Stub::server(), Api::Server, field)
+}
+
+fn jira_cloud() -> Remote {
+    jira(stub::Stub::cloud(), Api::Cloud, MarkIn::Property)
+}
+
 /// What a dry run plans with, over a tracker that is left alone.
 fn planned() -> Subject<Planned> {
     let Subject { tracker, dir } = own_file();
     Subject { tracker: Planned::new(Box::new(tracker), clock()), dir }
 }
 
-/// Runs each law against each adapter.
+/// Runs each law against each adapter named.
 macro_rules! contract {
     ($($law:ident,)*) => {
         contract!(@ own_file, $($law,)*);
         contract!(@ shared, $($law,)*);
         contract!(@ overlay, $($law,)*);
         contract!(@ doubled, $($law,)*);
+        contract!(@ jira_server, $($law,)*);
+        contract!(@ jira_cloud, $($law,)*);
         contract!(@ planned, $($law,)*);
     };
     (@ $subject:ident, $($law:ident,)*) => {
@@ -124,7 +159,6 @@ contract![
     updates_and_clears,
     overwrites_only_what_was_expected,
     coerces_shapes,
-    keeps_nasty_text,
     says_when_an_issue_is_gone,
     comments_once_per_token,
     edits_and_deletes_comments,
@@ -134,7 +168,28 @@ contract![
     tells_what_changed,
     marks_and_unmarks,
     changes_nothing_when_nothing_changes,
+    carries_out_orders,
+    knows_what_became_of_a_create,
 ];
+
+/// What only a tracker of our own can promise: any text, any author.
+mod unrestrained {
+    #[test]
+    fn keeps_nasty_text() {
+        super::laws::keeps_nasty_text(&super::own_file().tracker);
+        super::laws::keeps_nasty_text(&super::shared().tracker);
+        super::laws::keeps_nasty_text(&super::overlay().tracker);
+        super::laws::keeps_nasty_text(&super::doubled().tracker);
+    }
+
+    #[test]
+    fn comments_as_somebody_else() {
+        super::laws::comments_as_somebody_else(&super::own_file().tracker);
+        super::laws::comments_as_somebody_else(&super::shared().tracker);
+        super::laws::comments_as_somebody_else(&super::overlay().tracker);
+        super::laws::comments_as_somebody_else(&super::doubled().tracker);
+    }
+}
 
 // Small words for the laws.
 

@@ -19,7 +19,7 @@ pub(super) fn find(
     store.read(document, &mut |source| {
         let mut text = Text::new(source, store.limits().text);
         let (mut at, mut base64) = (At::default(), String::new());
-        let read = tokens::each(&mut text, |_, token| {
+        let read = tokens::each(&mut text, |token, _| {
             match token {
                 Token::Start { name, empty, .. } => at.start(local(name), empty),
                 Token::Text(text) | Token::Cdata(text) if at.inside(issue, content) => {

@@ -55,9 +55,8 @@ pub(super) fn read(
         opaque: 0,
         value: String::new(),
     };
-    let read = tokens::each(&mut text, |text, token| {
-        document.token(token, text.has_returns()).map(|()| true)
-    });
+    let read =
+        tokens::each(&mut text, |token, returns| document.token(token, returns).map(|()| true));
     let (refusal, byte) = match read {
         Ok(()) => match document.state {
             State::Epilog => return Ok(()),
@@ -144,6 +143,7 @@ impl<V: Visitor> Document<'_, V> {
                 self.closes(name)?;
                 self.end()
             }
+            Token::Text(_) if self.state == State::Root && self.collect.is_none() => Ok(()),
             Token::Text(text) if returns => self.lines(text),
             Token::Text(text) => self.text(text),
             Token::Cdata(text) if self.state == State::Root => self.lines(text),
@@ -252,9 +252,21 @@ impl<V: Visitor> Document<'_, V> {
         }
     }
 
+    #[inline]
     fn end(&mut self) -> Result<(), Refusal> {
         self.names.pop();
-        let depth = self.names.depth();
+        match self.names.depth() {
+            0 => {
+                self.state = State::Epilog;
+                Ok(())
+            }
+            depth if self.collect.is_some() => self.collected(depth),
+            _ => Ok(()),
+        }
+    }
+
+    /// An element ended that is collected, or stands in one that is.
+    fn collected(&mut self, depth: usize) -> Result<(), Refusal> {
         if self.opaque == depth {
             self.opaque = 0;
         }
@@ -266,9 +278,6 @@ impl<V: Visitor> Document<'_, V> {
             self.collect = None;
             self.visitor.tree(&self.tree, self.cut.take().as_deref())?;
             self.tree.clear();
-        }
-        if depth == 0 {
-            self.state = State::Epilog;
         }
         Ok(())
     }

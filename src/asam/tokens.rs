@@ -38,27 +38,40 @@ pub(super) enum Stop<E> {
     Visitor(E, usize),
 }
 
-/// Hands over the tokens of `text` until `visit` says `false`.
+/// Hands over the tokens of `text` until `visit` says `false`. It is told whether line ends may
+/// have to be normalised.
 ///
 /// # Errors
 /// Those of reading, of the grammar, and of `visit`.
 #[inline]
 pub(super) fn each<R: Read, E>(
     text: &mut Text<R>,
-    mut visit: impl FnMut(&Text<R>, Token<'_>) -> Result<bool, E>,
+    mut visit: impl FnMut(Token<'_>, bool) -> Result<bool, E>,
 ) -> Result<(), Stop<E>> {
     let mut last = false;
     loop {
-        match next(text.rest(), last) {
-            Ok((token, length)) => match visit(text, token) {
-                Ok(true) => text.advance(length),
-                Ok(false) => return Ok(()),
-                Err(error) => return Err(Stop::Visitor(error, length)),
-            },
-            Err(Bad::Syntax(what)) => return Err(Stop::Syntax(what)),
-            Err(_) if !last => last = !text.more().map_err(Stop::Text)?,
-            Err(Bad::Ended) => return Ok(()),
-            Err(Bad::Unfinished(what)) => return Err(Stop::Syntax(what)),
+        let returns = text.has_returns();
+        let window = text.rest();
+        let mut used = 0;
+        let end = loop {
+            let token = next(window.get(used..).unwrap_or_default(), last);
+            used += match token {
+                Ok((token, length)) => match visit(token, returns) {
+                    Ok(true) => length,
+                    Ok(false) => break Ok(false),
+                    Err(error) => break Err(Stop::Visitor(error, length)),
+                },
+                Err(Bad::Syntax(what)) => break Err(Stop::Syntax(what)),
+                Err(_) if !last => break Ok(true),
+                Err(Bad::Ended) => break Ok(false),
+                Err(Bad::Unfinished(what)) => break Err(Stop::Syntax(what)),
+            };
+        };
+        text.advance(used);
+        match end {
+            Ok(true) => last = !text.more().map_err(Stop::Text)?,
+            Ok(false) => return Ok(()),
+            Err(stop) => return Err(stop),
         }
     }
 }
@@ -78,7 +91,7 @@ const TAG: Bad = Bad::Unfinished("a tag is not closed");
 const REFERENCE: &str = "a & begins no reference";
 
 /// The first token of `rest` and its length. In the `last` part a text may end with it.
-#[inline]
+#[inline(always)]
 fn next(rest: &str, last: bool) -> Result<(Token<'_>, usize), Bad> {
     let bytes = rest.as_bytes();
     match bytes.first() {
@@ -102,7 +115,7 @@ fn next(rest: &str, last: bool) -> Result<(Token<'_>, usize), Bad> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn markup(rest: &str) -> Result<(Token<'_>, usize), Bad> {
     let bytes = rest.as_bytes();
     match bytes.get(1) {

@@ -66,6 +66,7 @@ impl Tree {
         self.bytes.len() + self.words
     }
 
+    #[inline]
     pub(super) fn start(&mut self, name: &str, word: Option<Word>) {
         let what = match word {
             Some(word) => What::Word(word),
@@ -86,6 +87,7 @@ impl Tree {
         }
     }
 
+    #[inline]
     pub(super) fn text(&mut self, text: &str) {
         if text.is_empty() {
             return;
@@ -102,6 +104,7 @@ impl Tree {
     }
 
     /// Ends the innermost element; `true` when it was the root.
+    #[inline]
     pub(super) fn end(&mut self) -> bool {
         if let Some(at) = self.open.pop() {
             self.nodes[at].end = offset(self.nodes.len());
@@ -117,12 +120,14 @@ impl Tree {
         u16::try_from(self.open.len()).unwrap_or(u16::MAX)
     }
 
+    #[inline]
     fn push(&mut self, what: What, attributes: Span) {
         let depth = self.depth();
         let end = offset(self.nodes.len() + 1);
         self.nodes.push(Node { what, end, depth, attributes });
     }
 
+    #[inline]
     fn keep(&mut self, text: &str) -> Span {
         let from = offset(self.bytes.len());
         self.bytes.push_str(text);

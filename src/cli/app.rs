@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::args::Global;
+use super::backend::Backend;
 use super::lock::{self, Wait};
 use super::{config, secret};
 use crate::db::Db;
@@ -15,6 +16,7 @@ use crate::exchange::{
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
 use crate::tracker::embedded::{self, Embedded};
+use crate::tracker::{jira, roundup};
 use crate::transport::folder::Folder;
 use crate::transport::sftp::{self, Secret};
 use crate::transport::{Sftp, Transport};
@@ -52,7 +54,7 @@ pub(super) struct App {
     pub settings: Settings,
     pub disk: Disk,
     pub state: State,
-    pub tracker: Embedded,
+    pub tracker: Backend,
     pub spool: Spool,
     pub clock: SystemClock,
     pub stop: Stop,
@@ -145,11 +147,11 @@ impl App {
         actor: &str,
     ) -> Result<Self> {
         let clock = SystemClock(global.now);
-        let (state, tracker) = open_databases(&settings, &disk, access, clock, actor)?;
+        let (state, tracker) = open_all(&settings, &disk, access, clock, actor)?;
         if turn.is_some() {
             state.lease(&lock::writer())?;
         }
-        if access == Access::Writer {
+        if let (Access::Writer, Backend::Embedded(tracker)) = (access, &tracker) {
             tracker.sweep_orphans()?;
         }
         let mode = match access {
@@ -173,7 +175,7 @@ impl App {
         Tools {
             settings: &self.settings,
             state: &self.state,
-            tracker: &self.tracker,
+            tracker: &*self.tracker,
             spool: &self.spool,
             disk: &self.disk,
             clock: &self.clock,
@@ -218,14 +220,13 @@ impl Transports for App {
     }
 }
 
-fn open_databases(
+fn open_all(
     settings: &Settings,
     disk: &Disk,
     access: Access,
     clock: SystemClock,
     actor: &str,
-) -> Result<(State, Embedded)> {
-    let TrackerSettings::Embedded { path, key_prefix, values } = &settings.tracker;
+) -> Result<(State, Backend)> {
     let open = |path: &Path, schemas: &[crate::db::Schema]| -> Result<Db> {
         if access == Access::Overlay {
             return Db::overlay(path, schemas);
@@ -235,15 +236,6 @@ fn open_databases(
         }
         Db::open(path, schemas, disk.steps())
     };
-    let (state, db, shares_state) = match path {
-        None => {
-            let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
-            (db.clone(), db, true)
-        }
-        Some(path) => {
-            (open(&settings.state, &[state::SCHEMA])?, open(path, &[embedded::SCHEMA])?, false)
-        }
-    };
     let mut fields: Vec<String> = settings
         .partners
         .iter()
@@ -251,21 +243,44 @@ fn open_databases(
         .collect();
     fields.sort();
     fields.dedup();
-    let options = embedded::Options {
-        key_prefix: key_prefix.clone(),
-        values: values.clone(),
-        actor: actor.to_owned(),
-        fields,
-        shares_state,
-        files: embedded::files_beside(db.path()),
-    };
     let clock: Rc<dyn Clock> = Rc::new(clock);
-    let tracker = if access == Access::Overlay {
-        Embedded::overlay(db, disk.clone(), options, clock)?
-    } else {
-        Embedded::new(db, disk.clone(), options, clock)?
+    let remote = match &settings.tracker {
+        TrackerSettings::Embedded { path, key_prefix, values } => {
+            let (state, db, shares_state) = match path {
+                None => {
+                    let db = open(&settings.state, &[state::SCHEMA, embedded::SCHEMA])?;
+                    (db.clone(), db, true)
+                }
+                Some(path) => {
+                    let state = open(&settings.state, &[state::SCHEMA])?;
+                    (state, open(path, &[embedded::SCHEMA])?, false)
+                }
+            };
+            let options = embedded::Options {
+                key_prefix: key_prefix.clone(),
+                values: values.clone(),
+                actor: actor.to_owned(),
+                fields,
+                shares_state,
+                files: embedded::files_beside(db.path()),
+            };
+            let tracker = if access == Access::Overlay {
+                Embedded::overlay(db, disk.clone(), options, clock)?
+            } else {
+                Embedded::new(db, disk.clone(), options, clock)?
+            };
+            return Ok((State::new(state), Backend::Embedded(Box::new(tracker))));
+        }
+        TrackerSettings::Jira(options, login) => {
+            Backend::jira(jira::Options { fields, ..(**options).clone() }, login)?
+        }
+        TrackerSettings::Roundup(options, login) => {
+            Backend::roundup(roundup::Options { fields, ..(**options).clone() }, login)?
+        }
     };
-    Ok((State::new(state), tracker))
+    let state = State::new(open(&settings.state, &[state::SCHEMA])?);
+    let remote = if access == Access::Overlay { remote.planned(clock) } else { remote };
+    Ok((state, remote))
 }
 
 #[cfg(not(debug_assertions))]

@@ -12,17 +12,30 @@ use super::{Exit, config, out_style, print, print_json};
 use crate::engdat::{self, FileEntry};
 use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
-use crate::tracker::{Schema, Tracker};
+use crate::tracker::{Checked, FieldSpec, Schema};
 use crate::transport::Probe;
 use crate::{Clock, Error, Fault, Severity, sync};
 
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
+    /// What was looked at over the network and is well.
+    well: Vec<String>,
     problems: Vec<String>,
     warnings: Vec<String>,
     /// What was tried at the partners' servers, and what came of it.
     transports: Vec<Tried>,
+}
+
+impl Found {
+    /// What keeps the tracker from being used. One trouble is told once.
+    fn trouble(&mut self, what: &str, error: &Error) {
+        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let line = error.line();
+        if !self.problems.iter().any(|problem| problem.contains(&line)) {
+            self.problems.push(format!("{what}: {line}{hint}"));
+        }
+    }
 }
 
 /// A thing that was tried at a partner's server.
@@ -61,12 +74,16 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
     }
     if global.json {
         print_json(&json!({
-            "config": path, "problems": found.problems, "warnings": found.warnings,
+            "config": path, "well": found.well,
+            "problems": found.problems, "warnings": found.warnings,
             "transports": found.transports,
         }))?;
     } else {
         let style = out_style(global);
         let mut text = String::new();
+        for line in &found.well {
+            text.push_str(&format!("{}\n", plain(line)));
+        }
         for tried in found.transports.iter().filter(|tried| tried.error.is_none()) {
             let remark = tried.remark.as_deref().unwrap_or("good");
             let remark = plain(remark);
@@ -133,27 +150,32 @@ fn is_writable(dir: &Path) -> bool {
     dir.is_dir() && access(dir, Ask::READ_OK | Ask::WRITE_OK | Ask::EXEC_OK).is_ok()
 }
 
-/// The tracker's fields against the rules.
+/// The tracker: log-in and permissions, then its fields against the rules.
 fn tracker(settings: &Settings, opened: std::result::Result<&App, &Error>, found: &mut Found) {
-    let schema = match opened {
-        Ok(app) => app.tracker.schema().map_err(|error| error.line()),
-        Err(error) => Err(error.line()),
+    let app = match opened {
+        Ok(app) => app,
+        Err(error) => return found.problems.push(error.line()),
     };
-    match schema {
-        Err(problem) => found.problems.push(problem),
-        Ok(schema) => {
-            for partner in &settings.partners {
-                let known = crate::asam::is_known_field;
-                for problem in sync::check(&partner.policy.rules, Some(&schema), &known) {
-                    let text = format!("partner {}: {}", partner.key, problem.text);
-                    let list = match problem.severity {
-                        Severity::Error => &mut found.problems,
-                        Severity::Warning => &mut found.warnings,
-                    };
-                    if !list.contains(&text) {
-                        list.push(text);
-                    }
-                }
+    for Checked { what, found: state } in app.tracker.check() {
+        match state {
+            Ok(text) => found.well.push(format!("tracker: {what}: {text}")),
+            Err(error) => found.trouble(&format!("tracker: {what}"), &error),
+        }
+    }
+    let schema = match app.tracker.schema() {
+        Ok(schema) => schema,
+        Err(error) => return found.trouble("tracker: its fields", &error),
+    };
+    for partner in &settings.partners {
+        let known = crate::asam::is_known_field;
+        for problem in sync::check(&partner.policy.rules, Some(&schema), &known) {
+            let text = format!("partner {}: {}", partner.key, problem.text);
+            let list = match problem.severity {
+                Severity::Error => &mut found.problems,
+                Severity::Warning => &mut found.warnings,
+            };
+            if !list.contains(&text) {
+                list.push(text);
             }
         }
     }
@@ -197,17 +219,27 @@ pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
         print_json(&schema_json(&schema))?;
         return Ok(Exit::Done);
     }
+    let ids = schema.fields.values().any(|spec| spec.id.is_some());
     let rows = schema.fields.iter().map(|(name, spec)| {
-        let kind = if spec.list { "list" } else { "text" };
         let note = match (spec.read_only, spec.required) {
             (true, _) => "set by the tracker",
             (false, true) => "required",
             (false, false) => "",
         };
         let allowed = spec.allowed.as_ref().map(|values| values.join(", ")).unwrap_or_default();
-        vec![name.clone(), kind.to_owned(), note.to_owned(), allowed]
+        let mut row = vec![name.clone()];
+        if ids {
+            row.push(spec.id.clone().unwrap_or_default());
+        }
+        row.extend([type_of(spec).to_owned(), note.to_owned(), allowed]);
+        row
     });
-    let mut table = Table::new(&["field", "type", "note", "allowed"]);
+    let heads: &[&str] = if ids {
+        &["field", "id", "type", "note", "allowed"]
+    } else {
+        &["field", "type", "note", "allowed"]
+    };
+    let mut table = Table::new(heads);
     rows.for_each(|row| table.row(row));
     let mut text = table.to_string();
     if schema.open {
@@ -217,12 +249,20 @@ pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The tracker's own word, else ours.
+fn type_of(spec: &FieldSpec) -> &str {
+    match (spec.kind.as_str(), spec.list) {
+        ("", true) => "list",
+        ("", false) => "text",
+        (kind, _) => kind,
+    }
+}
+
 fn schema_json(schema: &Schema) -> serde_json::Value {
     let fields = schema.fields.iter().map(|(name, spec)| {
-        let kind = if spec.list { "list" } else { "text" };
         json!({
-            "name": name, "type": kind, "read_only": spec.read_only,
-            "required": spec.required, "allowed": spec.allowed,
+            "name": name, "id": spec.id, "type": type_of(spec), "list": spec.list,
+            "read_only": spec.read_only, "required": spec.required, "allowed": spec.allowed,
         })
     });
     json!({ "fields": fields.collect::<Vec<_>>(), "open": schema.open })

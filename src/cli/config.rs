@@ -1,5 +1,6 @@
 //! The configuration: found, read, checked as a whole; every problem, not the first.
 
+mod tracker;
 mod transport;
 
 use std::path::{Path, PathBuf};
@@ -7,10 +8,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty, RawTracker};
+use super::raw::{RawConfig, RawEngdat, RawPartner, RawParty};
 use crate::asam::{self, Limits, Pudis, Render, Style};
 use crate::engdat::{self, Levels, Party, Transliterate};
-use crate::exchange::{Company, Partner, Settings, SpoolSettings, TrackerSettings};
+use crate::exchange::{Company, Partner, Settings, SpoolSettings};
 use crate::sync::{self, GonePolicy, Policy, RawRule, Rule, ValueMap};
 use crate::{CONFIG, Error, Finding, Result, Severity};
 
@@ -136,7 +137,8 @@ impl Reader<'_> {
         if raw.spool.scan_seconds == 0 {
             self.problems.push("[spool] scan_seconds must be at least 1".to_owned());
         }
-        let tracker = self.tracker(&raw.tracker);
+        let mut bad = |text| self.problems.push(text);
+        let tracker = tracker::settings(&raw.tracker, self.base, &mut bad);
         let limits = Limits {
             entry: raw.limits.entry_mib << 20,
             total: raw.limits.total_mib << 20,
@@ -169,23 +171,6 @@ impl Reader<'_> {
                     ));
                 }
             }
-        }
-    }
-
-    fn tracker(&mut self, raw: &RawTracker) -> TrackerSettings {
-        if raw.kind != "embedded" {
-            self.problems
-                .push(format!("[tracker] kind: there is no {:?}; use \"embedded\"", raw.kind));
-        }
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if raw.key_prefix.is_empty() || !raw.key_prefix.chars().all(legal) {
-            let text = "[tracker] key_prefix must be letters, digits and _".to_owned();
-            self.problems.push(text);
-        }
-        TrackerSettings::Embedded {
-            path: raw.path.as_ref().map(|path| self.base.join(path)),
-            key_prefix: raw.key_prefix.clone(),
-            values: raw.values.clone(),
         }
     }
 

@@ -12,7 +12,6 @@ use crate::issue::Value;
 use crate::state::ConflictRow;
 use crate::sync::conflict::Conflict;
 use crate::sync::{Context, Take, resolve, undo};
-use crate::tracker::Tracker;
 use crate::{Clock, Error, NOT_FOUND, Result, USAGE};
 
 #[derive(Clone, Debug, Subcommand)]
@@ -166,7 +165,7 @@ fn decide(global: &Global, id: i64, take: Option<&Take>) -> anyhow::Result<Exit>
     let context = Context {
         policy: &partner.policy,
         state: &app.state,
-        tracker: &app.tracker,
+        tracker: &*app.tracker,
         schema: &schema,
         package: None,
         now: app.clock.now(),

@@ -14,7 +14,6 @@ use crate::issue::{Issue, Value};
 use crate::state::{EntryKind, Filter, HeldMark, Link};
 use crate::sync::conflict::Conflict;
 use crate::sync::{Change, Rule, rules_of};
-use crate::tracker::Tracker;
 
 /// Everything known of one field of one link.
 struct Known<'a> {

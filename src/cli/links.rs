@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::app::App;
+use super::app::{App, SystemClock};
 use super::args::Global;
-use super::{Exit, operator, print, print_json};
-use crate::exchange::Partner;
-use crate::state::{Base, Entry, EntryKind, Link, LinkState, Pending};
+use super::{Exit, operator, print, print_json, progress};
+use crate::db::Transaction;
+use crate::exchange::{self, MissingFile, Partner, Retried};
+use crate::state::{Base, Entry, EntryKind, Link, LinkState};
 use crate::sync::{Change, marker};
-use crate::tracker::Tracker;
 use crate::{Clock, Error, NOT_FOUND, Result, USAGE, stamp};
 
 /// Adopts an existing issue, so that the next delivery does not make a twin.
@@ -31,8 +31,9 @@ pub(super) fn link(
         let what = format!("there is no issue {key}");
         return Err(Error::setup(NOT_FOUND, what).hint("`engsync tracker list` shows them").into());
     }
-    let transaction = app.state.begin()?;
+    let whole = one_transaction(&app)?;
     app.tracker.mark(key, Some(&marker(&partner.policy, remote)))?;
+    let transaction = whole.map_or_else(|| app.state.begin(), Ok)?;
     let mut link = Link {
         id: 0,
         partner: partner.key.clone(),
@@ -59,12 +60,13 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
         let what = format!("{remote} of {} is not linked", partner.key);
         return Err(Error::setup(NOT_FOUND, what).into());
     };
-    let transaction = app.state.begin()?;
+    let whole = one_transaction(&app)?;
     let key = link.key.clone().unwrap_or_default();
     let there = app.tracker.get_many(std::slice::from_ref(&key))?.pop().flatten();
     if there.is_some() {
         app.tracker.mark(&key, None)?;
     }
+    let transaction = whole.map_or_else(|| app.state.begin(), Ok)?;
     app.state.remove_link(link.id)?;
     note(&app, &Link { key: None, ..link.clone() })?;
     transaction.commit()?;
@@ -80,34 +82,32 @@ pub(super) fn unlink(global: &Global, partner: &str, remote: &str) -> anyhow::Re
 pub(super) fn retry(global: &Global, issue: &str) -> anyhow::Result<Exit> {
     let app = App::open(global, operator(global), "engsync")?;
     let links = links_of(&app, issue)?;
-    let mut freed = 0;
-    let transaction = app.state.begin()?;
-    for mut link in links {
-        freed += link.base.held.len();
-        if link.base.held.keys().any(|mark| mark.starts_with("in:")) && link.pending.is_none() {
-            // Planned as if it were delivered once more.
-            link.pending = Some(Pending {
-                fields: link.base.delivered.clone(),
-                revision: link.base.revision,
-                package: link.base.package.clone(),
-                peer_short: link.base.peer_short.clone(),
-                ..Pending::default()
-            });
+    let (bars, wall) = (progress::Bars::new(false), SystemClock(None));
+    let retried = exchange::retry(&app.tools(global, &wall, &bars), links)?;
+    let Retried { freed, missing } = &retried;
+    say(global, &json!({ "issue": issue, "freed": freed, "missing": missing }), || {
+        let mut text = match (freed, missing.len()) {
+            (0, 0) => format!("nothing of {issue} is held\n"),
+            (0, _) => String::new(),
+            _ => format!("{issue}: {freed} held; the next run tries again\n"),
+        };
+        for MissingFile { file, package } in missing {
+            let came = match package {
+                Some(package) => format!("{package} is not in done/ any more"),
+                None => "the package it came in is not known".to_owned(),
+            };
+            text.push_str(&format!(
+                "{issue}: {file} cannot be tried again: {came}; let it be delivered once more\n"
+            ));
         }
-        link.base.held.clear();
-        link.state = LinkState::Active;
-        app.state.save_link(&mut link)?;
-    }
-    // What goes out is looked at by the sweep, which must not skip this issue.
-    app.state.set_meta("sweep-all", "yes")?;
-    transaction.commit()?;
-    say(global, &json!({ "issue": issue, "freed": freed }), || {
-        if freed == 0 {
-            format!("nothing of {issue} is held\n")
-        } else {
-            format!("{issue}: {freed} held; the next run tries again\n")
-        }
+        text
     })
+}
+
+/// A transaction that covers the tracker too, where one can: none is held over a network, where
+/// what is done can be done again.
+fn one_transaction(app: &App) -> Result<Option<Transaction<'_>>> {
+    if app.tracker.capabilities().shares_state { app.state.begin().map(Some) } else { Ok(None) }
 }
 
 /// The links of a local key or a partner's number.

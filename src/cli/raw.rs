@@ -81,9 +81,34 @@ impl Default for RawState {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTracker {
     pub kind: String,
+    // embedded
     pub path: Option<PathBuf>,
-    pub key_prefix: String,
+    pub key_prefix: Option<String>,
     pub values: BTreeMap<String, Vec<String>>,
+    // jira, roundup
+    pub url: Option<String>,
+    pub api: Option<String>,
+    pub user: Option<String>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub client_cert_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+    pub proxy: Option<String>,
+    pub marker_field: Option<String>,
+    // jira
+    pub token_env: Option<String>,
+    pub token_file: Option<PathBuf>,
+    pub project: Option<String>,
+    pub issue_type: Option<String>,
+    pub parallel: Option<usize>,
+    pub transitions: Option<usize>,
+    pub attach_cut_text: Option<bool>,
+    pub comment_role: Option<String>,
+    pub comment_group: Option<String>,
+    // roundup
+    pub message_keyword: Option<String>,
+    pub ext_trackers: BTreeMap<String, String>,
 }
 
 impl Default for RawTracker {
@@ -91,8 +116,29 @@ impl Default for RawTracker {
         Self {
             kind: "embedded".to_owned(),
             path: None,
-            key_prefix: "ISS".to_owned(),
+            key_prefix: None,
             values: BTreeMap::new(),
+            url: None,
+            api: None,
+            user: None,
+            password_env: None,
+            password_file: None,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            proxy: None,
+            marker_field: None,
+            token_env: None,
+            token_file: None,
+            project: None,
+            issue_type: None,
+            parallel: None,
+            transitions: None,
+            attach_cut_text: None,
+            comment_role: None,
+            comment_group: None,
+            message_keyword: None,
+            ext_trackers: BTreeMap::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `watch`: the service. Events and signals only wake it; a pass is the same as `run`.
 
+mod alive;
 mod notes;
 mod timetable;
 
@@ -16,6 +17,7 @@ use super::{Exit, after_pass, config, print};
 use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
 use crate::spool::Watcher;
 use crate::{Clock, Error, Result, USAGE};
+use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
 
@@ -28,6 +30,10 @@ const PACKAGES: usize = 100;
 
 /// Between two passes of a long queue; who waits for the turn asks more often.
 const GAP: Duration = Duration::from_millis(50);
+
+/// So long after it was told to end, a service that still waits for somebody's server ends as it
+/// is: nothing is lost by dying anywhere.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +69,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         timetable,
         failures: 0,
         more: false,
+        rest: None,
+        away: 0,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -88,6 +96,9 @@ struct Service<'a> {
     failures: u32,
     /// The last pass left packages that could be taken.
     more: bool,
+    /// Until when the tracker is left alone, and how often it was away, one time after the other.
+    rest: Option<Instant>,
+    away: u32,
 }
 
 impl Service<'_> {
@@ -109,9 +120,14 @@ impl Service<'_> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         self.more = false;
+        let mut spared = false;
         let pass = match self.app.take_turn(&|| self.heart.beat()) {
             Ok(true) => {
+                let alive = Alive::new(&self.app, self.heart.pulse());
                 let mut tools = self.app.tools(self.global, &wall, &self.heart);
+                spared = self.rest.is_some_and(|rest| rest > begun);
+                tools.options.spare_tracker = spared;
+                tools.transports = &alive;
                 // It comes back for files that have yet to settle.
                 tools.options.patient = false;
                 let now = self.app.clock.now();
@@ -126,6 +142,7 @@ impl Service<'_> {
             after_pass(&self.app, self.global, pass.is_ok() || stopped);
         }
         if let Ok(pass) = &pass {
+            self.give_rest(&pass.report, spared);
             self.timetable.ended(&self.app, &pass.report);
         }
         self.app.rest();
@@ -148,6 +165,19 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tracker that is away is asked again after longer and longer pauses, while all else goes
+    /// on. What it asked for itself (Retry-After) is kept by the run.
+    fn give_rest(&mut self, report: &Report, spared: bool) {
+        if report.tracker_away {
+            self.away += 1;
+            let pause = back_off(self.app.settings.spool.scan, self.away);
+            self.rest = Some(Instant::now() + pause);
+            tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
+        } else if !spared {
+            (self.away, self.rest) = (0, None);
+        }
     }
 
     /// With `--json` each pass that did something is a line on stdout.
@@ -221,6 +251,7 @@ impl Service<'_> {
                 self.app = app;
                 self.timetable = Timetable::read(&self.app);
                 self.failures = 0;
+                (self.away, self.rest) = (0, None);
                 self.watcher = None;
                 self.arm();
                 tracing::info!("the configuration was read again");
@@ -272,6 +303,9 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
             let reason = if signal == SIGHUP { Wake::Reload } else { Wake::Stop };
             if reason == Wake::Stop {
                 tracing::info!("asked to end; finishing the operation in hand");
+                if !stop.is_asked() {
+                    std::thread::spawn(end_soon);
+                }
                 stop.ask();
             }
             if wake.send(reason).is_err() {
@@ -280,6 +314,14 @@ fn listen(stop: Stop, wake: Sender<Wake>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends the process when the operation in hand takes too long, a transfer over a slow line.
+#[allow(clippy::exit, clippy::disallowed_methods, reason = "the main thread waits for a server")]
+fn end_soon() {
+    std::thread::sleep(LAST_PATIENCE);
+    tracing::warn!("ended in the midst of a transfer; the next start goes on from there");
+    std::process::exit(0);
 }
 
 #[cfg(test)]

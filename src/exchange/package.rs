@@ -49,8 +49,11 @@ impl Run<'_> {
             };
             return self.set_aside(doing, None, &reason);
         };
-        let (content, _) = doing.entry.digest()?;
-        let total = u16::try_from(doing.entry.parts().len()).unwrap_or(u16::MAX);
+        let content = match doing.entry.digest() {
+            Ok((content, _)) => content,
+            Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
+        };
+        let total = doing.entry.total();
         let identity =
             Identity { partner: partner.key.clone(), total, content: content.to_string() };
         match self.tools.state.seen(&name)? {
@@ -76,6 +79,9 @@ impl Run<'_> {
             Ok(archives) => archives,
             Err(error) if error.fault == Fault::Item => {
                 return self.set_aside(doing, Some(&partner.key), &Reason::of(&error));
+            }
+            Err(error) if error.code == crate::DISK => {
+                return self.unreadable(doing, Some(&partner.key), &error);
             }
             Err(error) => return Err(error),
         };
@@ -180,9 +186,10 @@ impl Run<'_> {
         let attempts = doing.attempts + 1;
         let mut report = PackageReport::new(&name, partner, Outcome::Deferred).because(reason);
         report.issues = issues;
-        // The same trouble as at the last try is no news.
-        let same =
-            |before: &Reason| (&before.reason, &before.text) == (&reason.reason, &reason.text);
+        // The same trouble as at the last try is no news; nor is it when there was no try.
+        let same = |before: &Reason| {
+            before.reason == reason.reason && (before.text == reason.text || self.rests())
+        };
         report.standing = doing.before.as_ref().is_some_and(same);
         let mut reason = Reason { attempts, ..self.stamped(reason, partner) };
         if reason.reason != crate::engdat::code::PART_MISSING.as_str() {

@@ -9,6 +9,7 @@ use crate::asam::{Limits, Pudis, Render, Style};
 use crate::engdat::{Levels, Party, Transliterate};
 use crate::issue::Field;
 use crate::sync::Policy;
+use crate::tracker::{jira, roundup};
 use crate::transport::{folder, sftp};
 
 /// The whole configuration, valid.
@@ -80,6 +81,21 @@ pub enum TrackerSettings {
         /// Allowed values per field.
         values: BTreeMap<Field, Vec<String>>,
     },
+    /// A Jira. The log-in of its options is still to be read, and the fields are the rules'.
+    Jira(Box<jira::Options>, Login),
+    /// A Roundup, likewise.
+    Roundup(Box<roundup::Options>, Login),
+}
+
+/// How we log in at a server.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// Not at all.
+    None,
+    /// As a user, with a password or an API token.
+    Basic(String, Secret),
+    /// With an access token.
+    Bearer(Secret),
 }
 
 /// `[partner.KEY]`.

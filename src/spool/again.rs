@@ -1,5 +1,7 @@
 //! A package of `done/` once more.
 
+use std::path::PathBuf;
+
 use super::{Spool, scan};
 use crate::engdat::PackageName;
 use crate::{Error, Result};
@@ -18,6 +20,15 @@ impl Spool {
         let found = stored.iter().find(|stored| stored.directory == directory);
         let parts = scan::part_files(&found.ok_or_else(missing)?.path)?;
         parts.into_iter().next().map(|part| part.name.package).ok_or_else(missing)
+    }
+
+    /// The parts of the package in `done/DIRECTORY/`.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn done_parts(&self, directory: &str) -> Result<Vec<PathBuf>> {
+        let parts = scan::part_files(&self.dir("done").join(directory))?;
+        Ok(parts.into_iter().map(|part| part.path).collect())
     }
 
     /// Moves a package from `done/` back to `incoming/`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::issue::{Attachment, Comment, Field, Issue, Person, Record, Value};
+use crate::issue::{Attachment, Comment, Digest, Field, Issue, Person, Record, Value};
 
 /// The base of a three-way comparison: not one value per field but three (what the partner last
 /// *delivered*, what we last *sent*, what the local tracker last held), since an export that has
@@ -66,6 +66,17 @@ pub struct HeldMark {
     pub text: String,
     /// Digest of the inputs.
     pub inputs: String,
+    /// The package it came in.
+    #[serde(default)]
+    pub package: Option<String>,
+}
+
+impl HeldMark {
+    /// Whether it depends on this one input.
+    #[must_use]
+    pub fn is_of(&self, input: &str) -> bool {
+        self.inputs == Digest::of(input.as_bytes()).to_string()
+    }
 }
 
 /// Everything an answer says of an issue beyond what it echoes: always the full current state.

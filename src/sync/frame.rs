@@ -8,7 +8,7 @@ pub(super) fn firing<'a>(
     rules: &'a [Rule],
     sides: &'a Sides<'_>,
 ) -> impl Iterator<Item = &'a Rule> {
-    let create = sides.local.is_none();
+    let create = sides.making;
     rules.iter().filter(move |rule| if create { rule.when.create } else { rule.when.update })
 }
 
@@ -23,14 +23,15 @@ pub(super) fn stopped<'a>(
         _ => false,
     };
     // `sides` outlives the iterator only through `stopped`'s own borrow.
-    let create = sides.local.is_none();
+    let create = sides.making;
     rules.iter().filter(|rule| if create { rule.when.create } else { rule.when.update }).find(shut)
 }
 
 fn passes(gate: &Gate, sides: &Sides<'_>) -> bool {
     let condition = &gate.condition;
     let value = match (condition.local, sides.local) {
-        // There is no local issue yet: nothing to ask.
+        // There is no local issue yet, or it is being made: nothing to ask.
+        (true, _) if sides.making => return true,
         (true, None) => return true,
         (true, Some(local)) => local.fields.text(&condition.field),
         (false, _) => sides.remote.fields.text(&condition.field),

@@ -16,7 +16,7 @@ pub fn plan_in(rules: &[Rule], sides: &Sides<'_>) -> Decision<InPlan> {
     if let Some(gate) = frame::stopped(rules, sides, |stops| stops.inward) {
         return Decision::Skip(gate.name.clone());
     }
-    let mut plan = InPlan { create: sides.local.is_none(), ..InPlan::default() };
+    let mut plan = InPlan { create: sides.making, ..InPlan::default() };
     if sides.stale {
         let text = format!("{}: an older document than the one applied before", sides.remote.id);
         plan.findings.push(Finding::warning(SUPERSEDED, text));
@@ -245,12 +245,15 @@ impl Step<'_, '_> {
 
     fn add_comment(&mut self, key: &str, text: String) {
         let revision = self.sides.base.map_or(0, |base| base.comments_in.len());
-        let key = Digest::of(format!("{revision} {key}").as_bytes()).to_string();
+        let key = format!("{MADE}{}", Digest::of(format!("{revision} {key}").as_bytes()));
         let comment =
             Comment { id: String::new(), author: None, created: None, updated: None, text };
         self.plan.comments.push((key, comment));
     }
 }
+
+/// Under what a comment that a rule made is remembered begins.
+pub(super) const MADE: &str = "made:";
 
 /// Under what a partner's comment is remembered: its id, else a digest of what it says.
 pub(super) fn comment_key(comment: &Comment) -> String {

@@ -24,6 +24,9 @@ pub struct Sides<'a> {
     pub schema: &'a Schema,
     /// The conflicts that wait for a person: their fields are left alone.
     pub open: &'a [OpenConflict],
+    /// The local issue is being made: there is none, or an earlier try at making it was
+    /// interrupted, and what is to be done at its making may be undone yet.
+    pub making: bool,
     /// The delivered document is older than one applied before: its fields are history.
     pub stale: bool,
 }

@@ -82,6 +82,7 @@ impl Three {
             local: self.local.as_ref(),
             schema,
             open: &self.open,
+            making: self.local.is_none(),
             stale: false,
         }
     }

@@ -121,9 +121,13 @@ pub(super) fn inward(rule: &Rule, two_way: &TwoWay, sides: &Sides<'_>, plan: &mu
         }
     };
     if plan.create {
-        let value = remote.or_else(|| two_way.default_local.as_deref().and_then(Value::text));
-        plan.set(rule, sides, &two_way.local, value);
-        return;
+        let default = || two_way.default_local.as_deref().and_then(Value::text);
+        let value = remote.clone().or_else(default);
+        // What somebody typed since an interrupted try is not overwritten.
+        if field.local.is_none() || value.as_ref() == field.local {
+            plan.set(rule, sides, &two_way.local, value);
+            return;
+        }
     }
     let open = sides.open.iter().find(|open| open.conflict.field == two_way.local);
     if let Some(open) = open {

@@ -48,6 +48,7 @@ fn outcome(row: Row<'_>) -> (InPlan, OutPlan) {
         local: Some(&local),
         schema: &schema,
         open: &[],
+        making: false,
         stale: false,
     };
     let Decision::Do(inward) = plan_in(&rules, &sides) else { panic!("skipped") };
@@ -249,6 +250,7 @@ fn an_open_conflict_holds_only_its_field_and_follows_new_values() {
             local: Some(&local),
             schema: &schema,
             open: &open,
+            making: false,
             stale: false,
         };
         let Decision::Do(plan) = plan_in(&rules, &sides) else { panic!("skipped") };

@@ -112,6 +112,8 @@ struct Memory {
     property_unsearchable: bool,
     /// The search takes no OR.
     or_refused: bool,
+    /// The highest number of a key, where all of the project was listed.
+    highest: Option<u64>,
     /// How many issues a page of a search holds at most.
     page: Option<usize>,
     /// Statuses that can be reached from a status, by one transition.

@@ -8,6 +8,8 @@ mod data;
 mod feed;
 mod fields;
 mod files;
+mod look;
+mod many;
 mod marker;
 mod messages;
 mod names;
@@ -22,7 +24,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::http::{self, Http};
 use super::{
-    Capabilities, Changes, Feed, Marker, NewComment, Schema, TRACKER_UNAVAILABLE, Tracker, Written,
+    Capabilities, Changes, Checked, Feed, GoOn, Marker, NewComment, Order, Receipt, Schema,
+    TRACKER_UNAVAILABLE, Tracker, Written,
 };
 use crate::issue::{Attachment, Digest, Field, Issue};
 use crate::{Error, Result};
@@ -164,11 +167,13 @@ impl Tracker for Roundup {
     }
 
     fn create(&self, marker: &Marker, fields: &Changes) -> Result<Written> {
-        self.make(marker, fields)
+        let (key, refused) = self.make(marker, fields)?;
+        self.written(&key, refused)
     }
 
     fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written> {
-        self.change(key, changes, expected)
+        let refused = self.change(key, changes, expected)?;
+        self.written(key, refused)
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {
@@ -203,5 +208,13 @@ impl Tracker for Roundup {
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {
         self.tie(key, marker)
+    }
+
+    fn check(&self) -> Vec<Checked> {
+        self.look_around()
+    }
+
+    fn write_many(&self, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
+        self.carry_out_all(orders, go_on)
     }
 }

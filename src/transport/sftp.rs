@@ -21,8 +21,8 @@ use self::client::{Answer, Client};
 use self::link::Link;
 use self::wire::Attributes;
 use super::{Fetched, Listed, Parcel, Probe, Removal, Transport};
+use crate::Result;
 use crate::disk::Disk;
-use crate::{Error, Result};
 
 pub use code::*;
 pub use options::{Fingerprint, HostKeys, Options, Patience, Secret};
@@ -39,6 +39,7 @@ mod login;
 mod options;
 mod publish;
 mod receiver;
+mod remove;
 mod sender;
 mod wire;
 
@@ -67,16 +68,18 @@ impl Sftp {
     }
 
     /// Tells the log once what has to be done without.
-    fn tell(&mut self) -> Result<()> {
-        if !self.told {
-            let place = self.link.options.place();
-            let missing = missing(self.link.client()?);
+    fn tell(&mut self) {
+        if self.told {
+            return;
+        }
+        if let Some(client) = self.link.connected() {
+            let missing = missing(client).join(", ");
             if !missing.is_empty() {
-                tracing::info!(server = place, missing = missing.join(", "), "SFTP server");
+                let server = self.link.options.place();
+                tracing::info!(server, missing, "the SFTP server does without some extensions");
             }
             self.told = true;
         }
-        Ok(())
     }
 }
 
@@ -123,7 +126,7 @@ impl Transport for Sftp {
         self.link.begin();
         let inbox = self.link.options.inbox.clone();
         let files = self.link.run(&format!("list {inbox}"), |client| listed(client, &inbox))?;
-        self.tell()?;
+        self.tell();
         self.listing = Some(files.clone());
         Ok(files)
     }
@@ -138,40 +141,30 @@ impl Transport for Sftp {
     }
 
     fn remove(&mut self, file: &Listed) -> Result<Removal> {
+        let mut only = Ok(Removal::Absent);
+        self.remove_all(std::slice::from_ref(file), &mut |_, outcome| {
+            only = outcome;
+            Ok(())
+        })?;
+        only
+    }
+
+    fn remove_all(
+        &mut self,
+        files: &[Listed],
+        done: &mut dyn FnMut(&Listed, Result<Removal>) -> Result<()>,
+    ) -> Result<()> {
         self.link.begin();
-        let inbox = self.link.options.inbox.clone();
-        if !is_component(&file.name) {
-            let what = format!("{}: {:?} is no file name", self.link.options.place(), file.name);
-            return Err(Error::wait(SFTP_REFUSED, what));
-        }
-        let path = options::join(&inbox, &file.name);
-        let steps = self.disk.steps().clone();
-        let mut sent = false;
-        self.link.run(&format!("remove {path}"), |client| {
-            let found = client.lstat(&[&path])?.remove(0);
-            let attributes = match found {
-                Err(fail) if fail.is_absent() => {
-                    return Ok(if sent { Removal::Removed } else { Removal::Absent });
-                }
-                other => other?,
-            };
-            if !attributes.is_regular() || attributes.size != Some(file.size) {
-                return Ok(Removal::Changed);
-            }
-            if attributes.modified() != file.modified && !listed(client, &inbox)?.contains(file) {
-                return Ok(Removal::Changed);
-            }
-            steps.step("sftp remove");
-            sent = true;
-            client::done(client.call(&wire::Request::Remove { path: &path })?)?;
-            Ok(Removal::Removed)
-        })
+        files
+            .chunks(remove::AT_ONCE)
+            .try_for_each(|files| remove::remove(&mut self.link, &self.disk, files, done))
     }
 
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()> {
         self.link.begin();
         deliver::deliver(&mut self.link, &self.disk, &[parts])?.pop().unwrap_or(Ok(()))?;
-        self.tell()
+        self.tell();
+        Ok(())
     }
 
     fn check(&mut self, write: bool) -> Vec<Probe> {

@@ -1,4 +1,7 @@
 //! A partner, an installation over an embedded tracker in memory, and what is under way between.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -11,9 +14,7 @@ use engsync::disk::Disk;
 use engsync::issue::{Attachment, Comment, Content, Issue, Person, Record, Value};
 use engsync::state::{self, Entry, EntryKind, Filter, Link, Outgoing, Pending, State};
 use engsync::sync::conflict::Conflict;
-use engsync::sync::{
-    Change, Context, Delivery, GonePolicy, OutPlan, Outcome, Policy, RawRule, Rule, Side, Take,
-};
+use engsync::sync::{Change, Context, Delivery, GonePolicy, OutPlan, Outcome, Policy, Side, Take};
 use engsync::tracker::double::{Faulty, Planned, Trouble};
 use engsync::tracker::embedded::{self, Embedded};
 use engsync::tracker::{Changes, NewComment, Schema, Tracker};
@@ -91,52 +92,6 @@ pub(crate) struct World {
     pub(crate) clear: bool,
 }
 
-fn rules(policy: &str, clear: bool) -> Vec<Rule> {
-    #[derive(serde::Deserialize)]
-    struct File {
-        rule: Vec<RawRule>,
-    }
-    let toml = format!(
-        r#"
-        [[rule]]
-        kind = "gate"
-        local = "status"
-        not_equals = "Closed"
-        stops = ["in"]
-        [[rule]]
-        kind = "to_local"
-        local = "summary"
-        remote = "problem_synopsis"
-        [[rule]]
-        kind = "two_way"
-        local = "shared"
-        remote = "reproducibility"
-        conflict = {policy:?}
-        clear = {clear}
-        [[rule]]
-        kind = "tag_local"
-        local = "labels"
-        remote = "problem_synopsis"
-        prefix = "T-"
-        [[rule]]
-        kind = "comments"
-        in = true
-        out_prefix = "[TO OEM]"
-        [[rule]]
-        kind = "attachments"
-        out_prefix = "oem-"
-        [[rule]]
-        kind = "table_to_remote"
-        locals = ["status"]
-        remote = "supplier_status"
-        rows = [["Open", "RECEIVED"], ["Working", "ESTIMATED"], ["Closed", "CLOSED"]]
-        "#
-    );
-    let file: File = toml::from_str(&toml).unwrap();
-    let none = |file: &str| Err(format!("no file {file}"));
-    file.rule.iter().map(|raw| Rule::from_raw(raw, &none).unwrap()).collect()
-}
-
 impl World {
     /// `shared`: state and tracker in one database.
     pub(crate) fn new(shared: bool, policy: &str, clear: bool) -> Self {
@@ -163,7 +118,7 @@ impl World {
         let policy = Policy {
             partner: PARTNER.into(),
             installation: "main".into(),
-            rules: rules(policy, clear),
+            rules: rules::rules(policy, clear),
             answer_always: false,
             gone: GonePolicy::Hold,
         };
@@ -184,6 +139,12 @@ impl World {
             shared,
             clear,
         }
+    }
+
+    /// With these rules beside its own.
+    pub(crate) fn and(mut self, toml: &str) -> Self {
+        self.policy.rules.extend(rules::read(toml));
+        self
     }
 
     fn context<'a>(&'a self, package: Option<&'a str>) -> Context<'a> {

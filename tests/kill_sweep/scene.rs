@@ -55,9 +55,19 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// The OFTP server's directories, when a folder transport stands between it and the spool.
+pub(crate) const INBOX: &str = "server/inbox";
+pub(crate) const OUTBOX: &str = "server/outbox";
+
+/// Where parts arrive.
+fn arrivals(dir: &Path) -> PathBuf {
+    let inbox = dir.join(INBOX);
+    if inbox.is_dir() { inbox } else { dir.join("spool/incoming") }
+}
+
 fn put(dir: &Path, files: Vec<(String, Vec<u8>)>) {
     for (name, bytes) in files {
-        fs::write(dir.join("spool/incoming").join(name), bytes).unwrap();
+        fs::write(arrivals(dir).join(name), bytes).unwrap();
     }
 }
 
@@ -76,10 +86,27 @@ fn phase(name: &str, dir: &Path, scratch: &Path) -> Phase {
 /// First packages with new issues, files and comments; then local work and a third package, one
 /// that no partner sent, one that is half there and one that came twice.
 pub(crate) fn phases(scratch: &Path, spool: &str, tracker: &str) -> Vec<Phase> {
+    phases_by(scratch, spool, tracker, None)
+}
+
+/// The same with a folder transport, which has these keys.
+pub(crate) fn phases_by(
+    scratch: &Path,
+    spool: &str,
+    tracker: &str,
+    transport: Option<&str>,
+) -> Vec<Phase> {
     let dir = scratch.join("reference");
     fs::create_dir_all(dir.join("spool/incoming")).unwrap();
     let spool = format!("settle_seconds = 0\nretention_days = 3650\n{spool}");
-    fs::write(dir.join("engsync.toml"), config(&spool, tracker, RULES)).unwrap();
+    let mut rules = RULES.to_owned();
+    if let Some(keys) = transport {
+        fs::create_dir_all(dir.join(INBOX)).unwrap();
+        fs::create_dir_all(dir.join(OUTBOX)).unwrap();
+        let table = format!("inbox = \"{INBOX}\"\noutbox = \"{OUTBOX}\"\n{keys}");
+        rules = format!("[partner.oem.transport]\nkind = \"folder\"\n{table}\n{RULES}");
+    }
+    fs::write(dir.join("engsync.toml"), config(&spool, tracker, &rules)).unwrap();
     let first: &[(&str, &[u8])] = &[("trace.txt", b"0x7f"), ("Gr\u{f6}\u{df}e.bin", b"\0\x01")];
     let klemmt = Defect {
         number: "4711",
@@ -127,7 +154,7 @@ pub(crate) fn phases(scratch: &Path, spool: &str, tracker: &str) -> Vec<Phase> {
     let copies = package("ENG26112008000000MFA", &[]);
     for (name, _) in copies {
         let done = dir.join("spool/done/ENG26112008000000MFA").join(&name);
-        let late = dir.join("spool/incoming").join(format!("{name}.late"));
+        let late = arrivals(&dir).join(format!("{name}.late"));
         fs::copy(done, late).unwrap();
     }
     phases.push(phase("local work, a third package, trouble", &dir, scratch));

@@ -1,7 +1,7 @@
 //! What holds against every SFTP server: the one in this process and a real one.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use engsync::disk::Disk;
@@ -222,13 +222,16 @@ fn delivers(place: &Place) {
     let parts = package(dir.path(), NAME, &[1500, 2_000_000, 0, 32_768]);
     let mut place = Place { options: place.options.clone(), root: place.root.clone() };
     place.options.mode = Some(0o640);
+    let group = place.root.metadata().unwrap().gid();
+    place.options.group = Some(group);
     let mut sftp = place.sftp();
     for _ in 0..2 {
         sftp.deliver(&parts).unwrap();
         for part in &parts {
             assert_eq!(Digest::of(&place.out(&part.name)), part.digest, "{}", part.name);
             let path = place.root.join("out").join(&part.name);
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+            let meta = path.metadata().unwrap();
+            assert_eq!((meta.mode() & 0o777, meta.gid()), (0o640, group));
         }
         assert_eq!(place.names("tmp"), [""; 0]);
         assert_eq!(place.names("out").len(), 4);
@@ -279,8 +282,19 @@ fn many_files(place: &Place) {
     let parts = package(dir.path(), NAME, &[4096; 300]);
     sftp.deliver(&parts).unwrap();
     assert!(parts.iter().all(|part| Digest::of(&place.out(&part.name)) == part.digest));
+    // They go together, but for the one that is another by now.
+    place.put("n007", b"other");
+    let mut removed = 0;
+    sftp.remove_all(&listed, &mut |file, outcome| {
+        let wanted = if file.name == "n007" { Removal::Changed } else { Removal::Removed };
+        assert_eq!(outcome.unwrap(), wanted, "{}", file.name);
+        removed += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((removed, place.names("in")), (300, vec!["n007".to_owned()]));
     // A listing of ten thousand.
-    for number in 0..9_700 {
+    for number in 0..9_999 {
         place.put(&format!("more{number:05}"), b"");
     }
     assert_eq!(sftp.list().unwrap().len(), 10_000);

@@ -5,7 +5,7 @@ use super::*;
 pub(crate) fn creates_and_reads_back(tracker: &dyn Tracker) {
     let fields = changes(&[
         ("summary", text("Türgriff klemmt")),
-        ("labels", list(&["b", "a"])),
+        ("labels", list(&["a", "b"])),
         ("severity", text("3")),
         ("assignee", None),
     ]);
@@ -14,7 +14,7 @@ pub(crate) fn creates_and_reads_back(tracker: &dyn Tracker) {
     let issue = read(tracker, &written.issue.id);
     assert_eq!(issue.fields, written.issue.fields);
     assert_eq!(issue.fields.get("summary"), text("Türgriff klemmt").as_ref());
-    assert_eq!(issue.fields.get("labels"), list(&["b", "a"]).as_ref());
+    assert_eq!(issue.fields.get("labels"), list(&["a", "b"]).as_ref());
     assert_eq!(issue.fields.get("severity"), text("3").as_ref());
     assert_eq!(issue.fields.get("assignee"), None);
     assert_eq!(issue.fields.text("key"), issue.id);
@@ -106,9 +106,10 @@ pub(crate) fn overwrites_only_what_was_expected(tracker: &dyn Tracker) {
     let expected = changes(&[("description", None)]);
     let again = tracker.update(&key, &changes(&[("description", text("d"))]), Some(&expected));
     assert_eq!(again.unwrap().refused, []);
-    let expected = changes(&[("summary", text("edited"))]);
-    let written = tracker.update(&key, &changes(&[("summary", None)]), Some(&expected)).unwrap();
-    assert_eq!((written.refused, written.issue.fields.get("summary")), (vec![], None));
+    let expected = changes(&[("description", text("d"))]);
+    let clear = changes(&[("description", None)]);
+    let written = tracker.update(&key, &clear, Some(&expected)).unwrap();
+    assert_eq!((written.refused, written.issue.fields.get("description")), (vec![], None));
 }
 
 pub(crate) fn coerces_shapes(tracker: &dyn Tracker) {
@@ -170,21 +171,34 @@ pub(crate) fn says_when_an_issue_is_gone(tracker: &dyn Tracker) {
 
 pub(crate) fn comments_once_per_token(tracker: &dyn Tracker) {
     let (key, other) = (make(tracker, "main/p:1"), make(tracker, "main/p:2"));
-    let created = "2025-03-10T08:00:00.123456789Z".parse().unwrap();
-    let author = Person { id: "42".into(), name: "Änne Muster".into() };
-    let comment =
-        NewComment { author: Some(author.clone()), created: Some(created), ..note("hallo", "t1") };
-    let id = tracker.comment(&key, &comment).unwrap();
-    assert_eq!(tracker.comment(&key, &comment).unwrap(), id);
-    assert_ne!(tracker.comment(&other, &comment).unwrap(), id, "a token belongs to its issue");
-    assert_ne!(tracker.comment(&key, &note("x", "")).unwrap(), id);
+    let id = tracker.comment(&key, &note("hallo", "t1")).unwrap();
+    assert_eq!(tracker.comment(&key, &note("hallo", "t1")).unwrap(), id);
+    assert_eq!(tracker.comment(&key, &note("another text", "t1")).unwrap(), id);
+    assert_ne!(tracker.comment(&other, &note("hallo", "t1")).unwrap(), id, "a token is an issue's");
+    assert_ne!(tracker.comment(&key, &note("hallo", "t2")).unwrap(), id, "another token");
     assert_ne!(
         tracker.comment(&key, &note("x", "")).unwrap(),
         tracker.comment(&key, &note("x", "")).unwrap(),
         "without a token nothing is the same"
     );
     let issue = read(tracker, &key);
-    assert_eq!(texts(&issue), ["hallo", "x", "x", "x"], "oldest first");
+    assert_eq!(texts(&issue), ["hallo", "hallo", "x", "x"], "oldest first");
+    assert_eq!(issue.comments[0].id, id);
+    assert_eq!(issue.comments[0].updated, None);
+    for comment in &issue.comments {
+        assert!(comment.author.is_some(), "the account engsync works under");
+        assert!(comment.created.is_some());
+    }
+}
+
+/// Who can say so lets a comment have the author and time it came with.
+pub(crate) fn comments_as_somebody_else(tracker: &dyn Tracker) {
+    let key = make(tracker, "main/p:1");
+    let created = "2025-03-10T08:00:00.123456789Z".parse().unwrap();
+    let author = Person { id: "42".into(), name: "Änne Muster".into() };
+    let comment =
+        NewComment { author: Some(author.clone()), created: Some(created), ..note("hallo", "t1") };
+    let id = tracker.comment(&key, &comment).unwrap();
     let wanted = Comment {
         id,
         author: Some(author),
@@ -192,9 +206,7 @@ pub(crate) fn comments_once_per_token(tracker: &dyn Tracker) {
         updated: None,
         text: "hallo".to_owned(),
     };
-    assert_eq!(issue.comments[0], wanted);
-    assert!(issue.comments[1].author.is_some(), "the account engsync works under");
-    assert!(issue.comments[1].created.is_some());
+    assert_eq!(read(tracker, &key).comments[0], wanted);
     let older = NewComment {
         created: Some("2024-01-01T00:00:00Z".parse().unwrap()),
         ..note("came late", "t2")
@@ -238,9 +250,11 @@ pub(crate) fn attaches_replaces_and_detaches(tracker: &dyn Tracker) {
     );
     tracker.attach(&key, &file("Größe.bin", b"other")).unwrap();
     let issue = read(tracker, &key);
-    assert_eq!(names(&issue), ["Größe.bin", "leer"], "a replaced file keeps its place");
-    assert_eq!(bytes(&issue.attachments[0]), b"other");
-    assert_eq!(issue.attachments[0].size, Some(5));
+    let mut after = names(&issue);
+    after.sort_unstable();
+    assert_eq!(after, ["Größe.bin", "leer"], "one of a name");
+    let replaced = issue.attachments.iter().find(|file| file.name == "Größe.bin").unwrap();
+    assert_eq!((bytes(replaced), replaced.size), (b"other".to_vec(), Some(5)));
     tracker.detach(&key, "Größe.bin").unwrap();
     tracker.detach(&key, "Größe.bin").unwrap();
     assert_eq!(names(&read(tracker, &key)), ["leer"]);
@@ -325,7 +339,12 @@ pub(crate) fn tells_what_changed(tracker: &dyn Tracker) {
     for strange in ["", "junk", "99@2025-03-10T08:00:00Z", "-1@", "1@1970-01-01T00:00:00Z"] {
         let feed = tracker.changed_since(Some(strange)).unwrap();
         assert_eq!(feed.keys, None, "{strange:?}: look at all");
-        assert_eq!(feed.token, token);
+        let next = tracker.changed_since(Some(&feed.token)).unwrap();
+        assert_eq!(
+            (next.keys, next.token),
+            (Some(vec![]), feed.token),
+            "{strange:?}: then no more"
+        );
     }
 }
 
@@ -356,7 +375,82 @@ pub(crate) fn changes_nothing_when_nothing_changes(tracker: &dyn Tracker) {
     tracker.attach(&key, &file("f", b"1")).unwrap();
     tracker.detach(&key, "g").unwrap();
     tracker.mark(&key, Some("main/p:1")).unwrap();
-    let after = (read(tracker, &key), tracker.changed_since(None).unwrap().token);
-    assert_eq!((&before.0.fields, &before.0.comments), (&after.0.fields, &after.0.comments));
-    assert_eq!(before.1, after.1);
+    let after = read(tracker, &key);
+    assert_eq!((&before.0.fields, &before.0.comments), (&after.fields, &after.comments));
+    let feed = tracker.changed_since(Some(&before.1)).unwrap();
+    assert_eq!((feed.keys, feed.token), (Some(vec![]), before.1));
+}
+
+/// Orders as a run gives them: new issues, changes, comments and files together.
+pub(crate) fn carries_out_orders(tracker: &dyn Tracker) {
+    let (old, other) = (make(tracker, "main/p:0"), make(tracker, "main/p:9"));
+    let photo = file("photo.jpg", b"jpeg");
+    let lost = Attachment::missing("lost.txt");
+    let mut orders: Vec<Order<'_>> = (1..8)
+        .map(|n| Order {
+            marker: format!("main/p:{n}"),
+            changes: changes(&[("summary", text(&format!("s{n}"))), ("no_such_field", text("x"))]),
+            comments: vec![note("one", "1"), note("two", "2")],
+            files: vec![&photo],
+            ..Order::default()
+        })
+        .collect();
+    orders.push(Order {
+        key: Some(old.clone()),
+        changes: changes(&[("summary", text("new")), ("description", text("d"))]),
+        expected: Some(changes(&[("summary", text("not this")), ("description", None)])),
+        files: vec![&photo],
+        ..Order::default()
+    });
+    orders.push(Order {
+        key: Some("ISS-4711".to_owned()),
+        changes: changes(&[("summary", text("x"))]),
+        ..Order::default()
+    });
+    orders.push(Order {
+        key: Some(other.clone()),
+        comments: vec![note("c", "3")],
+        ..Order::default()
+    });
+    let receipts = tracker.write_many(&orders, &|| true);
+    assert_eq!(receipts.len(), orders.len());
+    for (n, receipt) in (1..8).zip(&receipts) {
+        let issue = receipt.issue.as_ref().expect("read back");
+        assert!(receipt.tried && receipt.error.is_none(), "{receipt:?}");
+        assert_eq!(issue.fields.text("summary"), format!("s{n}"));
+        assert_eq!((texts(issue), names(issue)), (vec!["one", "two"], vec!["photo.jpg"]));
+        let ids: Vec<&str> = issue.comments.iter().map(|comment| comment.id.as_str()).collect();
+        assert_eq!(ids, receipt.comments, "in the order of the order");
+        assert_eq!(receipt.refused.len(), 1, "{:?}", receipt.refused);
+        assert_eq!(tracker.find(&format!("main/p:{n}")).unwrap(), [issue.id.as_str()]);
+        assert_eq!(receipt.key.as_ref(), Some(&issue.id));
+        assert!(matches!(receipt.files.as_slice(), [None]));
+        let again = read(tracker, &issue.id);
+        assert_eq!((&again.fields, &again.comments), (&issue.fields, &issue.comments));
+        assert_eq!(again.revision, issue.revision);
+    }
+    let changed = &receipts[7];
+    assert_eq!(changed.refused.len(), 1, "{:?}", changed.refused);
+    assert_eq!(changed.issue.as_ref().unwrap().fields.text("description"), "d");
+    let gone = receipts[8].error.as_ref().unwrap();
+    assert_eq!((gone.code, gone.fault), (LOCAL_GONE, Fault::Item));
+    assert_eq!(texts(receipts[9].issue.as_ref().unwrap()), ["c"], "an item's fault halts nobody");
+    // A file whose content did not come ends its order, and nothing after it.
+    let broken = [
+        Order { key: Some(old.clone()), files: vec![&lost], ..Order::default() },
+        Order { key: Some(other), comments: vec![note("d", "4")], ..Order::default() },
+    ];
+    let receipts = tracker.write_many(&broken, &|| true);
+    assert_eq!(receipts[0].error.as_ref().unwrap().fault, Fault::Item);
+    assert_eq!(receipts[1].comments.len(), 1);
+    assert!(tracker.write_many(&broken, &|| false).iter().all(|receipt| !receipt.tried));
+}
+
+/// A create whose outcome was lost is found, and one that was not made is known not to be.
+pub(crate) fn knows_what_became_of_a_create(tracker: &dyn Tracker) {
+    make(tracker, "main/p:0");
+    let before = tracker.before_create().unwrap();
+    let key = make(tracker, "main/p:1");
+    let probed = tracker.probe(&["main/p:1", "main/p:2"], &before).unwrap();
+    assert_eq!(probed, [Probed::Found(vec![key]), Probed::Absent]);
 }

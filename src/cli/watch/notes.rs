@@ -28,11 +28,16 @@ impl Heart {
         self.half.unwrap_or(Duration::from_secs(3600)).max(Duration::from_millis(1))
     }
 
+    /// How often to say so while something takes long; `None`: nobody asks.
+    pub(super) fn pulse(&self) -> Option<Duration> {
+        self.half.map(|half| half / 2)
+    }
+
     /// At most every half of the watchdog's patience.
     pub(super) fn beat(&self) {
         if self.half.is_some_and(|half| self.last.get().elapsed() >= half / 2) {
             self.last.set(Instant::now());
-            tell_systemd(&[NotifyState::Watchdog]);
+            beat();
         }
     }
 
@@ -68,6 +73,11 @@ impl Progress for Heart {
     fn end(&self) {
         self.beat();
     }
+}
+
+/// The service lives.
+pub(super) fn beat() {
+    tell_systemd(&[NotifyState::Watchdog]);
 }
 
 fn tell_systemd(state: &[NotifyState<'_>]) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::inward::MADE;
 use super::super::plan::{Change, FilePlan, InPlan};
 use super::names::local_change;
 use crate::issue::{Issue, Value};
@@ -32,11 +33,13 @@ impl Doubt {
             let sha256 = plan.file.known_digest()?.to_string();
             Some((plan.remote_name.clone(), Incoming { name: plan.file.name.clone(), sha256 }))
         };
+        // A comment that a rule makes is found again by its token.
+        let theirs = plan.comments.iter().filter(|(key, _)| !key.starts_with(MADE));
         let new = plan.files.iter().filter(|plan| !plan.adopt);
         Self {
             create,
             changes: changes.cloned().collect(),
-            comments: plan.comments.iter().map(comment).collect(),
+            comments: theirs.map(comment).collect(),
             files: new.filter_map(file).collect(),
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Work<'a> {
     pub absent: bool,
     /// What earlier tries wrote is not known.
     pub in_doubt: bool,
+    /// An earlier try at making the issue was interrupted.
+    making: bool,
     open: Vec<OpenConflict>,
 }
 
@@ -73,8 +75,8 @@ impl<'a> Work<'a> {
             rows.into_iter().map(|row| OpenConflict { id: row.id, conflict: row.record }).collect()
         };
         let outcome = Outcome::new(&link.remote, link.key.as_deref());
-        let (delivery, absent, in_doubt) = (None, false, false);
-        Ok(Self { context, delivery, link, local, outcome, absent, in_doubt, open })
+        let (delivery, absent, in_doubt, making) = (None, false, false, false);
+        Ok(Self { context, delivery, link, local, outcome, absent, in_doubt, making, open })
     }
 
     /// Decides; what is to be written is left to the caller.
@@ -94,6 +96,7 @@ impl<'a> Work<'a> {
             local: self.local.as_ref(),
             schema: self.context.schema,
             open: &self.open,
+            making: self.making || self.local.is_none(),
             stale,
         };
         match plan_in(&self.context.policy.rules, &sides) {
@@ -116,7 +119,12 @@ impl<'a> Work<'a> {
                     None => kept,
                 });
             }
-            Decision::Do(plan) => return Ok(Step::Write(Box::new(plan))),
+            Decision::Do(plan) => {
+                if self.making {
+                    self.outcome.action = Action::Created;
+                }
+                return Ok(Step::Write(Box::new(plan)));
+            }
         }
         self.owe();
         Ok(Step::Done(self.finish()))
@@ -142,7 +150,9 @@ impl<'a> Work<'a> {
         };
         let mut lost: Vec<Change> = Vec::new();
         for intent in self.context.state.intents(&self.link.partner, &self.link.remote)? {
-            lost.extend(Doubt::read(&intent).settle(local, &mut self.link.base));
+            let doubt = Doubt::read(&intent);
+            self.making |= doubt.create.is_some();
+            lost.extend(doubt.settle(local, &mut self.link.base));
         }
         lost.into_iter().for_each(|change| self.record(change));
         Ok(())
@@ -227,6 +237,7 @@ impl<'a> Work<'a> {
             local: self.local.as_ref(),
             schema: self.context.schema,
             open: &self.open,
+            making: false,
             stale: false,
         };
         let Decision::Do(plan) = plan_out(&self.context.policy.rules, &sides) else { return };
@@ -278,6 +289,7 @@ impl<'a> Work<'a> {
             code: held.code.to_string(),
             text: held.text.clone(),
             inputs: held.inputs.clone(),
+            package: self.context.package.map(str::to_owned),
         };
         self.link.base.held.insert(mark, note);
         self.outcome.held.push(held);

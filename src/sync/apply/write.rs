@@ -3,7 +3,7 @@
 use super::super::plan::{Action, FilePlan, Held, InPlan, Outcome};
 use super::names::{inputs_of, inward_mark, local_change, marker, token};
 use super::work::Work;
-use crate::issue::Value;
+use crate::issue::{Attachment, Value};
 use crate::state::Incoming;
 use crate::tracker::{Changes, LOCAL_GONE, NewComment, Order, Receipt, Refused, TRACKER_REFUSED};
 use crate::{Error, Result};
@@ -19,8 +19,8 @@ impl Work<'_> {
             token: token(&self.link, "comment", provenance),
         };
         let comments: Vec<NewComment> = plan.comments.iter().map(comment).collect();
-        let files: Vec<_> =
-            plan.files.iter().filter(|plan| !plan.adopt).map(|plan| &plan.file).collect();
+        let new = plan.files.iter().filter(|plan| !plan.adopt && !self.is_refused(plan));
+        let files: Vec<_> = new.map(|plan| &plan.file).collect();
         let key = self.link.key.clone();
         if key.is_some() && changes.is_empty() && comments.is_empty() && files.is_empty() {
             return None;
@@ -115,23 +115,40 @@ impl Work<'_> {
         }
     }
 
+    /// The tracker refused this very file before.
+    fn is_refused(&self, plan: &FilePlan) -> bool {
+        let digest = plan.file.known_digest().map(|digest| digest.to_string()).unwrap_or_default();
+        let held = self.link.base.held.get(&file_mark(&plan.file));
+        !plan.adopt && held.is_some_and(|held| held.is_of(&digest))
+    }
+
     fn note_files(&mut self, plan: &InPlan, tried: Vec<Option<Error>>) {
         let mut tried = tried.into_iter();
-        for FilePlan { remote_name, file, adopt } in &plan.files {
+        for one in plan.files.iter() {
+            if self.is_refused(one) {
+                continue;
+            }
+            let FilePlan { remote_name, file, adopt } = one;
+            let mark = file_mark(file);
             let digest = file.known_digest().map(|digest| digest.to_string()).unwrap_or_default();
             if !adopt {
                 if let Some(error) = tried.next().flatten() {
                     let field = format!("attachments/{}", file.name);
-                    let held = Held::new(&*field, "", TRACKER_REFUSED, error.line(), &[&digest]);
-                    self.hold(inward_mark(&field), held);
+                    let held = Held::new(field, "", TRACKER_REFUSED, error.line(), &[&digest]);
+                    self.hold(mark, held);
                     continue;
                 }
                 self.record(local_change("attachments", Value::text(&file.name)));
             }
             let incoming = Incoming { name: file.name.clone(), sha256: digest };
             let base = &mut self.link.base;
+            base.held.remove(&mark);
             let before = base.files_in.insert(remote_name.clone(), incoming);
             base.files_before.extend(before);
         }
     }
+}
+
+fn file_mark(file: &Attachment) -> String {
+    inward_mark(&format!("attachments/{}", file.name))
 }

@@ -2,6 +2,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 
+use ureq::http::HeaderMap;
+
 use super::*;
 use crate::Fault;
 

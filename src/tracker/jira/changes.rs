@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::Jira;
+use super::client::both;
 use super::fields::parse_instant;
+use super::marker::number;
 use super::read;
 use crate::tracker::Feed;
 use crate::tracker::http::Request;
@@ -50,16 +52,20 @@ pub(super) fn since(jira: &Jira, token: Option<&str>) -> Result<Feed> {
         (_, Some(old)) => further(jira, &old),
         (None, None) => {
             let jql = format!("project = {project}");
-            let all = jira.search(&jql, "updated ASC, key ASC", &["updated"], false)?;
-            let all = in_order(all);
-            let token = anew(jira, 0, &all)?;
+            let (time, all) = both(
+                || now(jira),
+                || jira.search(&jql, "updated ASC, key ASC", &["updated"], false),
+            );
+            let all = in_order(all?);
+            jira.memory().highest = all.iter().map(|change| number(&change.key)).max().or(Some(0));
+            let token = anew(time?, 0, &all);
             let keys = Some(all.into_iter().map(|change| change.key).collect());
             Ok(Feed { token: token.text(project), keys, ..Feed::default() })
         }
         (Some(_), None) => {
-            let since = (now(jira)? - OVERLAP).timestamp_millis();
-            let seen = window(jira, since, &["updated"])?;
-            let token = anew(jira, since, &seen)?;
+            let time = now(jira)?;
+            let since = (time - OVERLAP).timestamp_millis();
+            let token = anew(time, since, &window(jira, since, &["updated"])?);
             Ok(Feed { token: token.text(project), keys: None, ..Feed::default() })
         }
     }
@@ -90,17 +96,17 @@ fn further(jira: &Jira, old: &Token) -> Result<Feed> {
         .map(|change| (change.key.clone(), read::revision(&meta, &change.json)))
         .collect();
     let keys = Some(news.iter().map(|change| change.key.clone()).collect());
-    let token = anew(jira, old.since, &found)?.text(project);
+    let token = anew(now(jira)?, old.since, &found).text(project);
     Ok(Feed { token, keys, revisions })
 }
 
 /// The token after all of `found` was seen; the window never reaches further back than before.
-fn anew(jira: &Jira, before: i64, found: &[Change]) -> Result<Token> {
-    let since = (now(jira)? - OVERLAP).timestamp_millis().max(before);
+fn anew(now: Timestamp, before: i64, found: &[Change]) -> Token {
+    let since = (now - OVERLAP).timestamp_millis().max(before);
     let recent = |change: &&Change| change.at.is_none_or(|at| at.timestamp_millis() >= since);
     let seen = found.iter().filter(recent);
     let seen = seen.map(|change| (change.key.clone(), change.updated.clone())).collect();
-    Ok(Token { since, seen })
+    Token { since, seen }
 }
 
 /// What changed since an instant, oldest change first.
@@ -123,10 +129,7 @@ fn in_order(issues: Vec<Json>) -> Vec<Change> {
             Some(Change { key, updated, at, json })
         })
         .collect();
-    found.sort_by(|a, b| {
-        let number = super::marker::number;
-        (a.at, number(&a.key), &a.key).cmp(&(b.at, number(&b.key), &b.key))
-    });
+    found.sort_by(|a, b| (a.at, number(&a.key), &a.key).cmp(&(b.at, number(&b.key), &b.key)));
     // Paging may show an issue twice that was changed meanwhile; the later change counts.
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for (at, change) in found.iter().enumerate() {

@@ -146,13 +146,17 @@ pub(super) fn number(key: &str) -> u64 {
 
 /// The highest key of the project, before something is made.
 pub(super) fn before_create(jira: &Jira) -> Result<String> {
-    let jql = format!("project = {} ORDER BY key DESC", jira.options.project);
+    let project = &jira.options.project;
+    if let Some(highest) = jira.memory().highest {
+        return Ok(json!({"project": project, "highest": highest}).to_string());
+    }
+    let jql = format!("project = {project} ORDER BY key DESC");
     let body = json!({"jql": jql, "maxResults": 200, "fields": ["created"]});
     let path = jira.path(if jira.is_cloud() { "search/jql" } else { "search" });
     let page = jira.json(Request::post(&path).json(&body).repeatable())?;
     let keys = page["issues"].as_array().into_iter().flatten();
     let highest = keys.filter_map(|issue| issue["key"].as_str()).map(number).max().unwrap_or(0);
-    Ok(json!({"project": jira.options.project, "highest": highest}).to_string())
+    Ok(json!({"project": project, "highest": highest}).to_string())
 }
 
 /// Whether creates whose outcome was lost took place: by search, and by the keys that came after,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::client::both;
 use super::fields::{self, Kind};
 use super::{Jira, MarkIn, Options};
 use crate::issue::Field;
@@ -120,20 +121,28 @@ impl Jira {
 
 fn load(jira: &Jira) -> Result<Meta> {
     let mut meta = Meta::default();
-    let fields = jira.json(Request::get(&jira.path("field")))?;
-    for field in fields.as_array().into_iter().flatten() {
+    let project = encode(&jira.options.project);
+    let below = jira.path(&format!("issue/createmeta/{project}/issuetypes"));
+    let (fields, types) = both(
+        || jira.json(Request::get(&jira.path("field"))),
+        || jira.all_pages(&below, &["values", "issueTypes"]),
+    );
+    for field in fields?.as_array().into_iter().flatten() {
         meta.add(field, field["id"].as_str().unwrap_or_default());
     }
-    create_fields(jira, &mut meta)?;
+    create_fields(jira, &mut meta, &below, types)?;
     meta.settle(&jira.options)?;
     Ok(meta)
 }
 
 /// What can be set on create.
-fn create_fields(jira: &Jira, meta: &mut Meta) -> Result<()> {
-    let project = encode(&jira.options.project);
-    let below = jira.path(&format!("issue/createmeta/{project}/issuetypes"));
-    match jira.all_pages(&below, &["values", "issueTypes"]) {
+fn create_fields(
+    jira: &Jira,
+    meta: &mut Meta,
+    below: &str,
+    types: Result<Vec<Json>, Failure>,
+) -> Result<()> {
+    match types {
         Ok(types) => {
             meta.issue_type = the_type(jira, &types)?;
             let path = format!("{below}/{}", encode(&meta.issue_type));

@@ -209,11 +209,8 @@ fn account(jira: &Jira, name: &str) -> Result<Option<String>, Failure> {
 
 /// `5b10ac8d82e05b22cc7d4ef5`, `557058:f58131cb-…`.
 fn looks_like_account(name: &str) -> bool {
-    let hex = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    match name.split_once(':') {
-        Some((site, id)) => site.chars().all(|c| c.is_ascii_alphanumeric()) && hex(id),
-        None => name.len() == 24 && hex(name),
-    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == ':';
+    name.chars().all(plain) && (name.contains(':') || name.len() >= 24)
 }
 
 /// The fields of a new issue.

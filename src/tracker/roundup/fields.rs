@@ -112,6 +112,7 @@ impl Roundup {
                 Place::Key | Place::Description => {}
                 Place::Own(_, kind) => {
                     spec.list = matches!(kind, Kind::Links(_));
+                    spec.kind = kind.words();
                     spec.allowed = match kind {
                         Kind::Boolean => Some(vec![yes_or_no(true), yes_or_no(false)]),
                         Kind::Link(class) | Kind::Links(class) if !is_numbered(class) => {
@@ -123,9 +124,13 @@ impl Roundup {
                 }
                 Place::Linked { class, property, list, .. } => {
                     spec.list = *list;
+                    spec.kind = format!("{property} of {class}");
                     spec.allowed = self.allowed(class, property)?;
                 }
-                Place::Back { kind, .. } => spec.list = matches!(kind, Kind::Links(_)),
+                Place::Back { class, kind, .. } => {
+                    spec.list = matches!(kind, Kind::Links(_));
+                    spec.kind = format!("{}, of a {class} of the issue", kind.words());
+                }
             }
             fields.insert(name, spec);
         }
@@ -267,9 +272,24 @@ fn scalar(field: &str, kind: &Kind, text: &str) -> std::result::Result<String, S
             Some(time) => Ok(stamp(time)),
             None => bad("a date, as 2025-03-10 or 2025-03-10T08:00:00Z"),
         },
-        Kind::Text => Ok(text.replace("\r\n", "\n").replace('\r', "\n")),
+        Kind::Text => Ok(stripped(&lines(text)).to_owned()),
         _ => Ok(trimmed.to_owned()),
     }
+}
+
+/// A text without blanks around it: Roundup strips whatever it is given, as Python does.
+pub(super) fn stripped(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
+}
+
+/// A text with one kind of line ends, as Roundup keeps it in properties.
+fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// Whether two texts are the same to Roundup.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    stripped(&lines(one)) == stripped(&lines(other))
 }
 
 /// A date in what is sent: without the account's time zone.
@@ -310,7 +330,7 @@ mod tests {
     fn scalars_are_read_back_as_they_are_compared() {
         let cases = [
             (Kind::Text, "a\r\nb\rc", Ok("a\nb\nc")),
-            (Kind::Text, "  x ", Ok("  x ")),
+            (Kind::Text, "  x\u{1f} ", Ok("x")),
             (Kind::Integer, " 07 ", Ok("7")),
             (Kind::Integer, "7.5", Err("whole number")),
             (Kind::Number, "3.0", Ok("3")),

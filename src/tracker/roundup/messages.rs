@@ -3,6 +3,7 @@
 use super::Roundup;
 use super::api::Relink;
 use super::data::{Data, Item, Values, Where, serial};
+use super::fields::{same, stripped};
 use super::marker::{self, Identity};
 use super::rest::{TRIES, busy, gone};
 use crate::issue::Person;
@@ -25,7 +26,7 @@ impl Roundup {
         author: Option<&Person>,
         created: Option<Timestamp>,
     ) -> Result<String> {
-        if text.is_empty() {
+        if stripped(text).is_empty() {
             return Err(Error::item(TRACKER_REFUSED, "Roundup takes no comment without a text"));
         }
         let known = match author {
@@ -50,7 +51,7 @@ impl Roundup {
     /// Replaces the text of a message. The summary goes with it, since a change of the content
     /// alone is none that Roundup dates.
     pub(super) fn rewrite(&self, message: &str, text: &str) -> Result<()> {
-        if text.is_empty() {
+        if stripped(text).is_empty() {
             return Err(Error::item(TRACKER_REFUSED, "Roundup takes no comment without a text"));
         }
         for _ in 0..TRIES {
@@ -125,7 +126,7 @@ impl Roundup {
 
     pub(super) fn change_comment(&self, key: &str, id: &str, text: &str) -> Result<()> {
         match self.own_comment(key, id)? {
-            Some(message) if message.text("content") == text => Ok(()),
+            Some(message) if same(message.text("content"), text) => Ok(()),
             Some(message) => self.rewrite(&message.id, text),
             None => Err(Error::item(NOT_FOUND, format!("issue {key} has no comment {id:?}"))
                 .hint(format!("`engsync tracker show {key}` lists them"))),

@@ -90,7 +90,7 @@ impl Roundup {
 
     /// The property of messages that holds their keywords, and the class of these; nothing where
     /// no keyword is looked for.
-    fn keywords(&self) -> Result<Option<(&str, &str)>> {
+    pub(super) fn keywords(&self) -> Result<Option<(&str, &str)>> {
         if self.options.message_keyword.is_none() {
             return Ok(None);
         }

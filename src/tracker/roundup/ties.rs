@@ -31,7 +31,8 @@ impl Roundup {
             Some(Kind::Text) => Ok(Some(property)),
             _ => {
                 let what = format!("issues of this Roundup have no text property {property:?}");
-                Err(Error::setup(CONFIG, what).hint("correct marker in [tracker], or leave it out"))
+                Err(Error::setup(CONFIG, what)
+                    .hint("correct marker_field in [tracker], or leave it out"))
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Roundup;
 use super::api::Relink;
 use super::data::{Data, Item, Kind, PROTECTED, Values, Where};
-use super::fields::{Place, sent};
+use super::fields::{Place, same, sent, stripped};
 use super::marker;
 use super::read::Messages;
 use super::rest::{TRIES, busy, gone};
@@ -70,7 +70,8 @@ impl Roundup {
         Ok(data.map(|data| Wanted::Own(own, kind, data)).map_err(|why| refuse(field, why)))
     }
 
-    pub(super) fn make(&self, marker: &str, fields: &Changes) -> Result<Written> {
+    /// Makes an issue; answers its key and the fields that were not taken.
+    pub(super) fn make(&self, marker: &str, fields: &Changes) -> Result<(String, Vec<Refused>)> {
         let mut refused = Vec::new();
         let (mut own, mut backs) = (Vec::new(), Vec::new());
         let mut description = String::new();
@@ -111,7 +112,8 @@ impl Roundup {
                 refused.push(self.one_field(field, error)?);
             }
         }
-        self.written(&key, refused)
+        refused.sort_by(|a, b| a.field.cmp(&b.field));
+        Ok((key, refused))
     }
 
     /// Adds what carries the marker to the values of a new issue.
@@ -128,7 +130,7 @@ impl Roundup {
             return Ok(());
         }
         let id = marker::description(marker);
-        let text = if description.is_empty() { FILLER } else { description };
+        let text = if stripped(description).is_empty() { FILLER } else { description };
         // A message that an interrupted try left is taken, unless an issue has it.
         let left = if marker.is_empty() { None } else { self.unused(&id)? };
         let message = match left {
@@ -168,19 +170,19 @@ impl Roundup {
         Ok(refuse(field, error.what))
     }
 
-    fn written(&self, key: &str, refused: Vec<Refused>) -> Result<Written> {
-        let mut refused = refused;
-        refused.sort_by(|a, b| a.field.cmp(&b.field));
+    /// The issue read back.
+    pub(super) fn written(&self, key: &str, refused: Vec<Refused>) -> Result<Written> {
         let issue = self.read_many(&[key.to_owned()])?.pop().flatten();
         Ok(Written { issue: issue.ok_or_else(|| gone("issue", key))?, refused })
     }
 
+    /// Changes an issue; answers the fields that were not taken.
     pub(super) fn change(
         &self,
         key: &str,
         changes: &Changes,
         expected: Option<&Changes>,
-    ) -> Result<Written> {
+    ) -> Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for (field, value) in changes {
@@ -202,11 +204,12 @@ impl Roundup {
                 if now == normal(Some(data)) {
                     continue;
                 }
-                if let Some(expected) = expected.and_then(|expected| expected.get(*field)) {
-                    if !self.is_expected(field, &now, expected.as_ref())? {
-                        refused.push(overtaken(field));
-                        continue;
-                    }
+                let expected = expected.and_then(|expected| expected.get(*field));
+                if expected.is_some()
+                    && !self.is_expected(field, &now, expected.and_then(Option::as_ref))?
+                {
+                    refused.push(overtaken(field));
+                    continue;
                 }
                 values.insert(property.clone(), sent(kind, data.clone()));
             }
@@ -239,7 +242,8 @@ impl Roundup {
             let done = self.change_other(key, field, other, expected)?;
             refused.extend(done);
         }
-        self.written(key, refused)
+        refused.sort_by(|a, b| a.field.cmp(&b.field));
+        Ok(refused)
     }
 
     fn is_expected(&self, field: &str, now: &Data, expected: Option<&Value>) -> Result<bool> {
@@ -269,10 +273,12 @@ impl Roundup {
             Wanted::Description(text) => Value::text(text),
             Wanted::Back { data, .. } | Wanted::Own(_, _, data) => Value::text(data.text()),
         };
-        if now == wanted {
+        let text = |value: Option<&Value>| value.map(|v| v.joined(", ")).unwrap_or_default();
+        let is_now = |value: Option<&Value>| same(&text(value), &text(now.as_ref()));
+        if is_now(wanted.as_ref()) {
             return Ok(None);
         }
-        if expected.is_some_and(|expected| *expected != now) {
+        if expected.is_some_and(|expected| !is_now(expected.as_ref())) {
             return Ok(Some(overtaken(field)));
         }
         let done = match other {
@@ -287,7 +293,7 @@ impl Roundup {
 
     /// Writes the description into the first message, if that is ours.
     fn describe(&self, key: &str, text: &str) -> Result<()> {
-        let text = if text.is_empty() { FILLER } else { text };
+        let text = if stripped(text).is_empty() { FILLER } else { text };
         let items = self.messages(key)?;
         let sorted = Messages::sort(items.iter().collect(), true);
         match sorted.description {

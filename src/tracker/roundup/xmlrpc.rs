@@ -232,7 +232,8 @@ impl Api for XmlRpc {
             file.read_with(&mut |reader| reader.take(size).read_to_end(&mut bytes).map(drop));
         read.map_err(unreadable)?;
         let content = match String::from_utf8(bytes) {
-            Ok(text) if text.chars().all(codec::is_char) => Rpc::Text(text),
+            // A text would lose the blanks around it.
+            Ok(text) if text.chars().all(codec::is_char) && is_kept(&text) => Rpc::Text(text),
             Ok(text) => Rpc::Bytes(text.into_bytes()),
             Err(bytes) => Rpc::Bytes(bytes.into_bytes()),
         };
@@ -294,6 +295,12 @@ fn unseen(fault: &Fault) -> Error {
     let what = format!("Roundup does not let us look: {}", exception(fault).1);
     Error::wait(TRACKER_UNAVAILABLE, what)
         .hint("give the account's role the permissions that docs/trackers/roundup.md lists")
+}
+
+/// Whether the content of a file, sent as a text, arrives as it is.
+fn is_kept(argument: &str) -> bool {
+    let content = argument.split_once('=').map_or(argument, |(_, content)| content);
+    super::fields::stripped(content) == content
 }
 
 fn arguments(values: &Values) -> Result<Vec<Rpc>> {

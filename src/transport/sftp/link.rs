@@ -182,6 +182,11 @@ impl Link {
         self.client.take()
     }
 
+    /// The connection, if there is one.
+    pub(super) fn connected(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
     /// Gives a connection back.
     pub(super) fn give(&mut self, client: Client) {
         self.client = Some(client);

@@ -1,0 +1,124 @@
+//! Jira: the rows of the fault matrix that a tracker must stand (docs/reliability.md), how many
+//! calls it takes, and what is sent. The contract every tracker keeps is in `tracker_contract.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use engsync::Fault;
+use engsync::issue::{Attachment, Content, Issue, Value};
+use engsync::tracker::http::{self, Auth, Patience, Secret, Timeouts};
+use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
+use engsync::tracker::{
+    Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_UNAVAILABLE, Tracker,
+};
+use serde_json::json;
+
+#[path = "jira/counts.rs"]
+mod counts;
+#[path = "jira/fields.rs"]
+mod fields;
+#[path = "jira/openapi.rs"]
+mod openapi;
+#[path = "jira/rows.rs"]
+mod rows;
+#[path = "jira/stub.rs"]
+mod stub;
+
+use stub::{Act, Rule, Stub, answer};
+
+/// A stub, a Jira that talks to it, and how long it slept.
+struct Site {
+    stub: Stub,
+    jira: Jira,
+    slept: Arc<Mutex<Vec<Duration>>>,
+}
+
+fn options(stub: &Stub) -> (Options, Arc<Mutex<Vec<Duration>>>) {
+    let slept = Arc::new(Mutex::new(Vec::new()));
+    let diary = slept.clone();
+    let http = http::Options {
+        url: stub.url(),
+        auth: Auth::Basic { user: "sync".into(), password: Secret::new("secret") },
+        timeouts: Timeouts { answer: Duration::from_millis(800), ..Timeouts::default() },
+        patience: Patience {
+            sleep: Arc::new(move |pause| diary.lock().unwrap().push(pause)),
+            ..Patience::default()
+        },
+        ..http::Options::default()
+    };
+    let options = Options {
+        http,
+        api: if stub.world().cloud { Api::Cloud } else { Api::Server },
+        project: "TST".to_owned(),
+        issue_type: "Defect".to_owned(),
+        marker: MarkIn::Field("External Issue Reference".to_owned()),
+        fields: ["severity", "status.name", "Place", "Mileage", "Vehicles", "Partner Note"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..Options::default()
+    };
+    (options, slept)
+}
+
+fn site(stub: Stub) -> Site {
+    with(stub, |_| {})
+}
+
+fn with(stub: Stub, change: impl FnOnce(&mut Options)) -> Site {
+    let (mut options, slept) = options(&stub);
+    change(&mut options);
+    Site { jira: Jira::new(options).unwrap(), stub, slept }
+}
+
+/// Both flavours.
+fn sites() -> [Site; 2] {
+    [site(Stub::server()), with(Stub::cloud(), |options| options.marker = MarkIn::Property)]
+}
+
+fn text(text: &str) -> Option<Value> {
+    Value::text(text)
+}
+
+fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
+    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
+}
+
+fn summary(text: &str) -> Changes {
+    changes(&[("summary", self::text(text))])
+}
+
+fn make(jira: &Jira, marker: &str) -> String {
+    jira.create(marker, &summary("s")).unwrap().issue.id
+}
+
+fn read(jira: &Jira, key: &str) -> Issue {
+    jira.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
+}
+
+fn note(text: &str, token: &str) -> NewComment {
+    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
+}
+
+struct Bytes(Vec<u8>);
+
+impl Content for Bytes {
+    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+        sink(&mut self.0.as_slice())
+    }
+}
+
+fn file(name: &str, bytes: &[u8]) -> Attachment {
+    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
+}
+
+/// Those calls that change something, for Jira.
+fn writes(calls: &[String]) -> Vec<&str> {
+    let reads = ["/search", "/search/jql", "/issue/bulkfetch"];
+    let writes = calls
+        .iter()
+        .filter(|call| !call.starts_with("GET") && !reads.iter().any(|read| call.ends_with(read)));
+    writes.map(String::as_str).collect()
+}

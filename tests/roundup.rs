@@ -1,0 +1,169 @@
+//! The contract over real Roundups, where the environment names them (`.ci/roundup.sh start DIR`
+//! makes some); a loud skip else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engsync::Fault;
+use engsync::issue::{Attachment, Comment, Content, Digest, Issue, Person, Value};
+use engsync::tracker::http::{self, Auth, Secret};
+use engsync::tracker::roundup::{Interface, Options, Roundup};
+use engsync::tracker::{Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_REFUSED, Tracker};
+
+use renamed::Renamed;
+
+#[path = "tracker_contract/laws.rs"]
+#[allow(dead_code, reason = "some laws are of the embedded tracker only")]
+mod laws;
+#[path = "roundup/own.rs"]
+mod own;
+#[path = "roundup/renamed.rs"]
+mod renamed;
+
+/// One law at a time: some look at all that happened in the tracker.
+static TRACKER: Mutex<()> = Mutex::new(());
+
+/// A Roundup to try.
+struct Subject {
+    tracker: Renamed<Roundup>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn var(name: &str) -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "a test's own environment")]
+    std::env::var(name).ok()
+}
+
+/// How the tracker in this variable is reached; `None`: there is none.
+fn options(variable: &str, login: &str) -> Option<Options> {
+    let (url, login) = (var(variable)?, var(login)?);
+    let (user, password) = login.split_once(':').expect("user:password");
+    let auth = Auth::Basic { user: user.to_owned(), password: Secret::new(password) };
+    Some(Options {
+        http: http::Options { url, auth, ..http::Options::default() },
+        user: user.to_owned(),
+        ..Options::default()
+    })
+}
+
+/// Where the tracker is, and which of its interfaces is used.
+const SUBJECTS: [(&str, &str, Interface); 4] = [
+    ("rest_ext", "ENGSYNC_ROUNDUP_EXT", Interface::Rest),
+    ("rest_plain", "ENGSYNC_ROUNDUP_PLAIN", Interface::Any),
+    ("xmlrpc_ext", "ENGSYNC_ROUNDUP_EXT", Interface::XmlRpc),
+    ("xmlrpc_plain", "ENGSYNC_ROUNDUP_PLAIN", Interface::XmlRpc),
+];
+
+fn subject(name: &str, change: impl FnOnce(&mut Options)) -> Option<Subject> {
+    let (_, variable, interface) = SUBJECTS.iter().find(|subject| subject.0 == name).unwrap();
+    let Some(mut options) = options(variable, "ENGSYNC_ROUNDUP_LOGIN") else {
+        eprintln!("SKIPPED: no {variable}; `.ci/roundup.sh start DIR` makes one");
+        return None;
+    };
+    options.interface = *interface;
+    change(&mut options);
+    let alone = TRACKER.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(Subject { tracker: Renamed::new(Roundup::new(options).unwrap()), _alone: alone })
+}
+
+/// Runs each law against each Roundup.
+macro_rules! contract {
+    ($($law:ident,)*; $($own:ident,)*) => {
+        contract!(@ rest_ext, $($law,)*; $($own,)*);
+        contract!(@ rest_plain, $($law,)*; $($own,)*);
+        contract!(@ xmlrpc_ext, $($law,)*; $($own,)*);
+        contract!(@ xmlrpc_plain, $($law,)*; $($own,)*);
+    };
+    (@ $subject:ident, $($law:ident,)*; $($own:ident,)*) => {
+        mod $subject {
+            $(#[test] fn $law() {
+                if let Some(subject) = super::subject(stringify!($subject), |_| {}) {
+                    super::laws::$law(&subject.tracker);
+                }
+            })*
+            $(#[test] fn $own() {
+                if let Some(subject) = super::subject(stringify!($subject), |_| {}) {
+                    super::own::$own(&subject.tracker);
+                }
+            })*
+        }
+    };
+}
+
+contract![
+    creates_and_reads_back,
+    reports_what_it_refuses_and_writes_the_rest,
+    finds_by_marker,
+    updates_and_clears,
+    overwrites_only_what_was_expected,
+    coerces_shapes,
+    says_when_an_issue_is_gone,
+    attaches_what_was_prepared,
+    refuses_content_that_did_not_come,
+    marks_and_unmarks,
+    changes_nothing_when_nothing_changes,;
+    answers_in_the_order_asked,
+    keeps_text_as_roundup_does,
+    comments_once_per_token,
+    edits_and_deletes_comments,
+    attaches_replaces_and_detaches,
+    tells_what_changed,
+    finds_many_markers_at_once,
+    keeps_types,
+];
+
+// Small words for the laws.
+
+fn text(text: &str) -> Option<Value> {
+    Value::text(text)
+}
+
+fn list(items: &[&str]) -> Option<Value> {
+    Value::list(items.iter().map(|item| (*item).to_owned()).collect())
+}
+
+fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
+    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
+}
+
+fn make(tracker: &dyn Tracker, marker: &str) -> String {
+    let written = tracker.create(marker, &changes(&[("summary", text("s"))])).unwrap();
+    assert!(written.refused.is_empty());
+    written.issue.id
+}
+
+fn read(tracker: &dyn Tracker, key: &str) -> Issue {
+    tracker.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
+}
+
+struct Bytes(Vec<u8>);
+
+impl Content for Bytes {
+    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+        sink(&mut self.0.as_slice())
+    }
+}
+
+fn file(name: &str, bytes: &[u8]) -> Attachment {
+    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
+}
+
+fn bytes(file: &Attachment) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.read_with(&mut |reader| reader.read_to_end(&mut bytes).map(drop)).unwrap();
+    bytes
+}
+
+fn names(issue: &Issue) -> Vec<&str> {
+    issue.attachments.iter().map(|file| file.name.as_str()).collect()
+}
+
+fn texts(issue: &Issue) -> Vec<&str> {
+    issue.comments.iter().map(|comment| comment.text.as_str()).collect()
+}
+
+fn note(text: &str, token: &str) -> NewComment {
+    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
+}
