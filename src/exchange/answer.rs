@@ -27,6 +27,7 @@ impl Run<'_> {
             }
             match self.freeze(partner, owed, None) {
                 Ok(sent) => self.report.sent.push(sent),
+                Err(_) if self.tools.stop.is_asked() => self.tools.stop.go_on()?,
                 // Its files are at the tracker.
                 Err(error) if error.fault == Fault::Wait && self.rests() => {}
                 Err(error) if error.fault == Fault::Wait => self.tracker_away(&error)?,
@@ -205,7 +206,7 @@ impl Run<'_> {
             let here = |attachment: &&Attachment| attachment.name == file.name;
             let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
             match found {
-                Some(attachment) => files.push(attachment.clone()),
+                Some(attachment) => files.push(self.tools.stop.guard(attachment)),
                 None => {
                     let what = format!("{local_key}: the file {} is not there any more", file.name);
                     return Err(Error::item(ANSWER_UNWRITABLE, what));
