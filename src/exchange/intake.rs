@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::package::Doing;
 use super::queue::Next;
+use super::shelf::Outcomes;
 use super::{Outcome, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
@@ -127,7 +128,7 @@ impl Run<'_> {
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
                     let doing = self.claim(&group)?;
-                    self.put_off(doing, None, &reason, Vec::new())?;
+                    self.put_off(doing, None, &reason, Outcomes::default())?;
                     return Ok(true);
                 }
                 let mut report = PackageReport::new(name, None, Outcome::Waiting);
