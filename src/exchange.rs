@@ -16,6 +16,7 @@ mod report;
 mod retry;
 mod schedule;
 mod settings;
+mod shelf;
 mod stop;
 mod transfer;
 
@@ -29,12 +30,15 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
+pub use shelf::Outcomes;
 pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use feed::Feed;
+use shelf::Shelf;
 
 use crate::disk::Disk;
 use crate::spool::{Reason, Spool};
@@ -102,6 +106,8 @@ pub struct Options {
     pub spare_tracker: bool,
     /// It waits until new files in an inbox have settled.
     pub patient: bool,
+    /// The report is to say every change with its values.
+    pub detail: bool,
 }
 
 /// What a pass did.
@@ -119,6 +125,7 @@ struct Run<'a> {
     schema: Schema,
     report: Report,
     feed: RefCell<Feed>,
+    shelf: Rc<Shelf>,
     /// So many packages it may still take in.
     left: usize,
     /// There were more.
@@ -166,7 +173,10 @@ impl<'a> Run<'a> {
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
         let (left, more) = (usize::MAX, false);
         let schema = Schema::default();
-        let mut run = Self { tools, schema, report, feed, left, more, away: None };
+        let beside = tools.state.pending_dir();
+        let dir = beside.parent().unwrap_or(&beside).to_owned();
+        let shelf = Shelf::new(dir, tools.options.detail);
+        let mut run = Self { tools, schema, report, feed, shelf, left, more, away: None };
         run.meet_tracker()?;
         Ok(run)
     }

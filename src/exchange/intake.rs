@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::package::Doing;
 use super::queue::Next;
+use super::shelf::Outcomes;
 use super::{Outcome, PARTNER_CLOCK, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
@@ -145,7 +146,7 @@ impl Run<'_> {
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
                     let doing = self.claim(&group)?;
-                    self.put_off(doing, None, &reason, Vec::new())?;
+                    self.put_off(doing, None, &reason, Outcomes::default())?;
                     return Ok(true);
                 }
                 let mut report = PackageReport::new(name, None, Outcome::Waiting);
@@ -200,7 +201,7 @@ impl Run<'_> {
         if doing.attempts + 1 >= READ_TRIES {
             return self.set_aside(doing, partner, &reason);
         }
-        self.put_off(doing, partner, &reason, Vec::new())
+        self.put_off(doing, partner, &reason, Outcomes::default())
     }
 
     fn claim(&self, group: &Group) -> Result<Doing> {

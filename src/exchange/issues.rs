@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::shelf::Outcomes;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
@@ -22,7 +23,7 @@ pub(super) type Ready = (Delivery, Option<Link>);
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     /// The issues that were come to.
-    pub issues: Vec<IssueOutcome>,
+    pub issues: Outcomes,
     /// What was noticed.
     pub findings: Vec<Finding>,
     /// Why it is to be tried again, where not all were come to.
@@ -38,7 +39,8 @@ impl Run<'_> {
         package: &str,
         reference: &str,
     ) -> Result<Applied> {
-        let mut applied = Applied::default();
+        let issues = Outcomes::on(&self.shelf);
+        let mut applied = Applied { issues, ..Applied::default() };
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
             self.tools.progress.begin("issues", issues as u64);
@@ -68,7 +70,12 @@ impl Run<'_> {
         let mut batch: Vec<Delivered> = Vec::new();
         let mut numbers = BTreeSet::new();
         let issues = &mut applied.issues;
-        let mut apply = |full| self.apply_batch(partner, full, package, reference, issues);
+        let mut apply = |full| {
+            let mut done = Vec::new();
+            let result = self.apply_batch(partner, full, package, reference, &mut done);
+            issues.extend(done);
+            result
+        };
         let findings = archive.deliver(&view, &mut |delivered| {
             // An issue meets what the one before it of the same number left.
             if batch.len() == size || numbers.contains(&delivered.issue.id) {
@@ -82,6 +89,12 @@ impl Run<'_> {
         apply(batch)?;
         applied.findings.extend(findings);
         Ok(())
+    }
+
+    pub(super) fn shelved(&self, outcomes: Vec<IssueOutcome>) -> Outcomes {
+        let mut shelved = Outcomes::on(&self.shelf);
+        shelved.extend(outcomes);
+        shelved
     }
 
     pub(super) fn is_shared(&self) -> bool {
@@ -354,10 +367,9 @@ impl Run<'_> {
         partner: &Partner,
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
-    ) -> (Vec<IssueOutcome>, Result<()>) {
-        let mut outcomes = Vec::new();
+    ) -> (Outcomes, Result<()>) {
+        let mut outcomes = Outcomes::on(&self.shelf);
         let done = self.look_at(partner, changed, known, &mut outcomes);
-        outcomes.retain(|outcome| outcome.action != Action::Unchanged);
         (outcomes, done)
     }
 
@@ -366,7 +378,7 @@ impl Run<'_> {
         partner: &Partner,
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
-        outcomes: &mut Vec<IssueOutcome>,
+        outcomes: &mut Outcomes,
     ) -> Result<()> {
         let state = self.tools.state;
         let linked = state.linked_keys(&partner.key)?;
@@ -380,15 +392,18 @@ impl Run<'_> {
             let mut links = state.links_of_keys(&partner.key, chunk)?;
             links.retain(|link| !known(link));
             let locals = self.locals(links.iter())?;
+            let mut news = Vec::new();
             let transaction = state.begin()?;
             for link in links {
                 let local = link.key.as_ref().and_then(|key| locals.get(key)).cloned();
                 if local.is_none() && link.state == LinkState::Gone {
                     continue;
                 }
-                outcomes.extend(sync::sweep(&context, link, local)?);
+                let looked = sync::sweep(&context, link, local)?;
+                news.extend(looked.filter(|outcome| outcome.action != Action::Unchanged));
             }
             transaction.commit()?;
+            outcomes.extend(news);
         }
         Ok(())
     }

@@ -126,11 +126,11 @@ impl Run<'_> {
         if self.tools.options.no_remote {
             return Ok(());
         }
-        let owed = self.tools.state.owed(&partner.key)?;
+        let owed = self.tools.state.owed_rows(&partner.key)?;
         if owed.is_empty() {
             return Ok(());
         }
-        let sent = self.freeze(partner, owed, Some(out))?;
+        let sent = self.freeze(partner, &owed, Some(out))?;
         self.report.sent.push(sent);
         if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
     }
