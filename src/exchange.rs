@@ -143,6 +143,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 /// As [`run`].
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
+    run.meet_tracker()?;
     run.recover()?;
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
@@ -165,9 +166,7 @@ impl<'a> Run<'a> {
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
         let (left, more) = (usize::MAX, false);
         let schema = Schema::default();
-        let mut run = Self { tools, schema, report, feed, left, more, away: None };
-        run.meet_tracker()?;
-        Ok(run)
+        Ok(Self { tools, schema, report, feed, left, more, away: None })
     }
 
     /// Finishes what an interrupted run left.
