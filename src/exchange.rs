@@ -151,6 +151,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 /// As [`run`].
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
+    run.meet_tracker()?;
     run.recover()?;
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
@@ -176,9 +177,7 @@ impl<'a> Run<'a> {
         let beside = tools.state.pending_dir();
         let dir = beside.parent().unwrap_or(&beside).to_owned();
         let shelf = Shelf::new(dir, tools.options.detail);
-        let mut run = Self { tools, schema, report, feed, shelf, left, more, away: None };
-        run.meet_tracker()?;
-        Ok(run)
+        Ok(Self { tools, schema, report, feed, shelf, left, more, away: None })
     }
 
     /// Finishes what an interrupted run left.

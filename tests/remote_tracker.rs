@@ -305,6 +305,22 @@ fn a_refused_field_is_held_alone_and_not_tried_again_until_it_changes() {
             assert!(site.run(&tracker, 61).unwrap().is_idle());
         }
         assert_eq!(tracker.writes(), []);
+        if verb == Verb::Update {
+            // A person mended it: only this issue is looked at again.
+            tracker.heal();
+            site.retry("4711");
+            site.run(&tracker, 1).unwrap();
+            let key = link.key.unwrap();
+            let calls = tracker.calls();
+            let read: Vec<&str> = calls
+                .iter()
+                .filter(|(verb, _)| *verb == Verb::GetMany)
+                .map(|(_, keys)| keys.as_str())
+                .collect();
+            assert!(!read.is_empty() && read.iter().all(|keys| *keys == key), "{calls:?}");
+            assert_eq!(tracker.inner().get(&key).unwrap().fields.text("description"), "changed");
+            assert!(site.run(&tracker, 1).unwrap().is_idle());
+        }
     }
 }
 

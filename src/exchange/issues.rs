@@ -7,7 +7,7 @@ use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
 use crate::issue::{ATTACHMENT_MISSING, Issue};
-use crate::state::{Link, LinkState};
+use crate::state::{Link, LinkState, State};
 use crate::sync::{self, Action, Context, Delivery, Outcome as IssueOutcome, Task, isolate};
 use crate::{Digest, Error, Fault, Finding, Result};
 
@@ -334,15 +334,17 @@ impl Run<'_> {
         let state = self.tools.state;
         self.feed.borrow_mut().note_others(self.tools.tracker)?;
         let feed = self.feed.borrow();
-        let all = state.meta("sweep-all")?.is_some_and(|all| all == "yes");
+        let also = also(state)?;
         let partners = &self.tools.settings.partners;
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let rules = rules_key(partner);
             let hash = rules_hash(partner);
-            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash) && !all;
+            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash);
             let changed = feed.others().filter(|_| same_rules);
-            let known = |link: &Link| same_rules && feed.is_known(link);
-            let (outcomes, halted) = self.sweep_partner(partner, changed, &known);
+            let changed = changed.map(|changed| changed.union(&also).cloned().collect());
+            let asked = |link: &Link| link.key.as_ref().is_some_and(|key| also.contains(key));
+            let known = |link: &Link| same_rules && feed.is_known(link) && !asked(link);
+            let (outcomes, halted) = self.sweep_partner(partner, changed.as_ref(), &known);
             if !outcomes.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
                 report.issues = outcomes;
@@ -354,8 +356,8 @@ impl Run<'_> {
         // One partner's sweep says nothing of the others: their changes stay unseen.
         if only.is_none() || self.tools.settings.partners.len() == 1 {
             state.set_meta(FEED, feed.token())?;
-            if all {
-                state.set_meta("sweep-all", "no")?;
+            if !also.is_empty() {
+                set_also(state, &BTreeSet::new())?;
             }
         }
         Ok(())
@@ -411,6 +413,20 @@ impl Run<'_> {
 
 /// Where the tracker's change feed was read up to.
 pub(super) const FEED: &str = "feed";
+
+/// The keys that the next sweep looks at, changed or not.
+pub(super) fn also(state: &State) -> Result<BTreeSet<String>> {
+    let also = state.meta(ALSO)?;
+    Ok(also.and_then(|also| serde_json::from_str(&also).ok()).unwrap_or_default())
+}
+
+/// Has the next sweep look at these.
+pub(super) fn set_also(state: &State, keys: &BTreeSet<String>) -> Result<()> {
+    state.set_meta(ALSO, &serde_json::json!(keys).to_string())
+}
+
+/// Where those keys are remembered.
+const ALSO: &str = "sweep-also";
 
 fn rules_key(partner: &Partner) -> String {
     format!("rules:{}", partner.key)

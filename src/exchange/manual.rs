@@ -34,6 +34,7 @@ impl Import {
     /// When the file or the partner cannot be told, or the run could not go on.
     pub fn run(&self, tools: &Tools<'_>) -> Result<Report> {
         let mut run = Run::start(tools)?;
+        run.meet_tracker()?;
         run.recover()?;
         run.note_rules()?;
         let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
