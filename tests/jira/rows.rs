@@ -128,7 +128,7 @@ fn row_20_an_order_in_doubt_halts_the_others() {
         stub.rule(Rule::next("POST", "/issue", Act::DropAfter).after(2));
         stub.rule(Rule::next("GET", "*/issue/TST-", Act::Drop).always());
         stub.rule(Rule::next("POST", "/search", Act::Drop).after(0));
-        let orders: Vec<Order<'_>> = (0..12)
+        let orders: Vec<Order<'_>> = (0..300)
             .map(|n| Order {
                 marker: format!("main/p:{n}"),
                 changes: summary("s"),
@@ -142,7 +142,7 @@ fn row_20_an_order_in_doubt_halts_the_others() {
         assert!(lost[0].tried);
         let made = receipts.iter().filter(|r| r.key.is_some()).count();
         let untried = receipts.iter().filter(|r| !r.tried).count();
-        assert_eq!(made + untried + 1, 12);
+        assert_eq!(made + untried + 1, 300);
         assert!(untried > 0);
         assert_eq!(stub.world().tickets.len(), made + 1, "nothing was begun after the fault");
     }
@@ -186,7 +186,9 @@ fn row_20_a_comment_is_found_again_where_there_are_no_properties() {
 
 #[test]
 fn row_20_it_hangs() {
-    let Site { stub, jira, .. } = site(Stub::server());
+    let Site { stub, jira, .. } = with(Stub::server(), |options| {
+        options.http.timeouts.answer = Duration::from_millis(800);
+    });
     jira.schema().unwrap();
     let before = jira.before_create().unwrap();
     stub.rule(Rule::next("POST", "/issue", Act::Delay(Duration::from_secs(2))));
