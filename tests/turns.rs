@@ -9,7 +9,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Defect, RULES, Site, archive, config, oem, package, package_of, party, supplier};
+use common::{Defect, RULES, Site, archive, oem, package, package_of, party, supplier};
 
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
