@@ -343,6 +343,12 @@ impl Disk {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("fsync", dir, e))
     }
 
+    /// A rename is durable in both directories.
+    fn sync_both(&self, from: &Path, to: &Path) -> Result<()> {
+        self.sync_parent(to)?;
+        if parent(from) == parent(to) { Ok(()) } else { self.sync_parent(from) }
+    }
+
     fn sync_parent(&self, path: &Path) -> Result<()> {
         self.sync_dir(parent(path))
     }

@@ -92,7 +92,7 @@ impl Temporary<'_> {
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
-            .and_then(|()| self.disk.sync_parent(path));
+            .and_then(|()| self.disk.sync_both(&self.path, path));
         if done.is_err() {
             self.discard();
         }

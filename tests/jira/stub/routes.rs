@@ -235,9 +235,7 @@ fn createmeta(world: &World, asked: &Asked, rest: &[&str]) -> Answer {
 
 fn issue(world: &mut World, asked: &Asked, number: u64, rest: &[&str]) -> Answer {
     let list = |name: &str| {
-        let text =
-            asked.arg(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
-        text
+        asked.arg(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>())
     };
     match (asked.method.as_str(), rest) {
         ("GET", []) => {
