@@ -27,7 +27,7 @@ use super::{
     Capabilities, Changes, Checked, Feed, GoOn, Marker, NewComment, Order, Receipt, Schema,
     TRACKER_UNAVAILABLE, Tracker, Written,
 };
-use crate::issue::{Attachment, Digest, Field, Issue};
+use crate::issue::{Attachment, Field, Issue};
 use crate::{Error, Result};
 
 use api::Api;
@@ -75,7 +75,7 @@ pub struct Roundup {
     classes: OnceLock<Classes>,
     me: OnceLock<String>,
     names: Names,
-    digests: Mutex<HashMap<String, (Digest, u64)>>,
+    files: Mutex<HashMap<String, Attachment>>,
 }
 
 impl Roundup {
@@ -91,7 +91,7 @@ impl Roundup {
             classes: OnceLock::new(),
             me: OnceLock::new(),
             names: Names::default(),
-            digests: Mutex::default(),
+            files: Mutex::default(),
         })
     }
 
