@@ -12,6 +12,8 @@ bin=$dir/venv/bin
 
 install() {
   [ -x "$bin/roundup-server" ] && return
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    { apt-get update -q && apt-get install -y -q python3-venv; } >&2
   "$python" -m venv "$dir/venv"
   "$bin/pip" install -q --no-cache-dir --disable-pip-version-check "roundup==$version"
 }

@@ -28,7 +28,7 @@ use super::{
     Capabilities, Changes, Checked, Feed, Marker, NewComment, Order, Probed, Receipt, Schema,
     Tracker, Written,
 };
-use crate::issue::{Attachment, Digest, Field, Issue};
+use crate::issue::{Attachment, Field, Issue};
 use crate::{CONFIG, Error, Result};
 
 use meta::Meta;
@@ -104,8 +104,8 @@ struct Memory {
     myself: Option<String>,
     /// The status a new issue has.
     initial: Option<String>,
-    /// The digests of attachments by their id: their content never changes.
-    digests: HashMap<String, Digest>,
+    /// The attachments by their id.
+    files: HashMap<String, Attachment>,
     /// Accounts by what they were called.
     accounts: HashMap<String, Option<String>>,
     /// The search does not know our property.
