@@ -157,7 +157,9 @@ fn row_10_the_same_parts_under_two_suffixes_are_one_package() {
     other[1].0.push_str(".2");
     other[1].1.push(0);
     put(&site, &other[1..]);
-    assert_eq!(outcomes(&site.run()), ["corrupt engdat-part-twice"]);
+    let report = site.run();
+    assert_eq!(outcomes(&report), ["corrupt bad-edifact"]);
+    assert!(report.to_string().contains("are both part 2"), "{report:#}");
 }
 
 #[test]
@@ -467,7 +469,9 @@ fn failing(site: &Site, calls: &str, error: &str, part: &str, now: &str) -> Opti
         command.arg("-P").arg(site.path(place).join(part));
     }
     command.args(["-e", &format!("inject={calls}:error={error}")]);
+    // By its whole name, which is what the calls are told apart by.
     command.arg(env!("CARGO_BIN_EXE_engsync")).args(["run", "--json", "--now", now]);
+    command.arg("-c").arg(site.path("engsync.toml"));
     let ran = command.env("USER", "tester").output().ok()?;
     let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     if !able.is_ok_and(|status| status.success()) {
