@@ -1,5 +1,5 @@
-//! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
-//! by hand are callers of the same few functions.
+//! One run: fetch, claim, decode, sync, answer, publish, deliver. The service, the one-pass run, the
+//! exchange alone and the import by hand are callers of the same few functions.
 
 mod again;
 mod answer;
@@ -53,6 +53,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
     STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
@@ -231,6 +232,8 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
+        // Their stamps are by the clock of stamps, not by the file system's.
+        let limit = self.tools.clock.now() - self.tools.settings.spool.retention;
         for answer in self.tools.state.answers_before(limit)? {
             if self.is_to_deliver(&answer) {
                 continue;

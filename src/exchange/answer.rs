@@ -32,6 +32,7 @@ impl Run<'_> {
             }
             match self.freeze(partner, &owed, None) {
                 Ok(sent) => self.report.sent.push(sent),
+                Err(_) if self.tools.stop.is_asked() => self.tools.stop.go_on()?,
                 // Its files are at the tracker.
                 Err(error) if error.fault == Fault::Wait && self.rests() => {}
                 Err(error) if error.fault == Fault::Wait => self.tracker_away(&error)?,
@@ -134,7 +135,13 @@ impl Run<'_> {
         let path = dir.join(&file);
         let mut packer =
             asam::Packer::new(partner.style, now, BufWriter::new(disk.temporary(dir)?));
-        self.answers(partner, owed, name, sent, &mut |answer| packer.add(&answer))?;
+        // A file that the tracker does not hand out now may be there the next time.
+        let unread = |error: Error| match error.fault {
+            Fault::Item => Error { code: ANSWER_UNWRITABLE, ..error },
+            _ => error,
+        };
+        let mut add = |answer| packer.add(&answer).map_err(unread);
+        self.answers(partner, owed, name, sent, &mut add)?;
         let mut parts = Vec::new();
         if description {
             let bytes = self.describe(partner, name)?;
@@ -237,7 +244,7 @@ impl Run<'_> {
             let here = |attachment: &&Attachment| attachment.name == file.name;
             let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
             match found {
-                Some(attachment) => files.push(attachment.clone()),
+                Some(attachment) => files.push(self.tools.stop.guard(attachment)),
                 None => {
                     let what = format!("{local_key}: the file {} is not there any more", file.name);
                     return Err(Error::item(ANSWER_UNWRITABLE, what));

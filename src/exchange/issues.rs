@@ -286,9 +286,12 @@ impl Run<'_> {
             if file.content().is_none() {
                 continue;
             }
-            let digest: Digest = match file.digest() {
+            let stop = &self.tools.stop;
+            let guarded = stop.guard(file);
+            let digest: Digest = match guarded.digest() {
                 Ok((digest, _)) => digest,
                 Err(error) => {
+                    stop.go_on()?;
                     let text = format!("{} cannot be read: {error}", file.name);
                     delivered.findings.push(Finding::warning(CONTENT_DAMAGED, text));
                     continue;
@@ -296,7 +299,8 @@ impl Run<'_> {
             };
             let known = link.and_then(|link| link.base.files_in.get(&file.name));
             if known.is_none_or(|known| known.sha256 != digest.to_string()) {
-                self.tools.tracker.prepare(file)?;
+                let prepared = self.tools.tracker.prepare(&guarded);
+                prepared.or_else(|error| stop.go_on().and(Err(error)))?;
             }
         }
         Ok(())

@@ -49,8 +49,11 @@ impl Run<'_> {
             };
             return self.set_aside(doing, None, &reason);
         };
-        let (content, _) = doing.entry.digest()?;
-        let total = u16::try_from(doing.entry.parts().len()).unwrap_or(u16::MAX);
+        let content = match doing.entry.digest() {
+            Ok((content, _)) => content,
+            Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
+        };
+        let total = doing.entry.total();
         let identity =
             Identity { partner: partner.key.clone(), total, content: content.to_string() };
         match self.tools.state.seen(&name)? {
@@ -76,6 +79,9 @@ impl Run<'_> {
             Ok(archives) => archives,
             Err(error) if error.fault == Fault::Item => {
                 return self.set_aside(doing, Some(&partner.key), &Reason::of(&error));
+            }
+            Err(error) if error.code == crate::DISK => {
+                return self.unreadable(doing, Some(&partner.key), &error);
             }
             Err(error) => return Err(error),
         };
