@@ -140,7 +140,7 @@ impl Run<'_> {
             Fault::Item => Error { code: ANSWER_UNWRITABLE, ..error },
             _ => error,
         };
-        let mut add = |answer: Answer| packer.add(&answer).map_err(unread);
+        let mut add = |answer| packer.add(&answer).map_err(unread);
         self.answers(partner, owed, name, sent, &mut add)?;
         let mut parts = Vec::new();
         if description {
