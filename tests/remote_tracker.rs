@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use common::Defect;
 use counting::Counting;
-use engsync::exchange::{Options, Stop};
+use engsync::exchange::{Options, Outcomes, Stop};
 use engsync::issue::Value;
-use engsync::sync::{Action, GonePolicy};
+use engsync::sync::{Action, GonePolicy, Outcome};
 use engsync::tracker::double::{Faulty, Planned, Trouble, Verb};
 use engsync::tracker::embedded::Embedded;
 use engsync::tracker::{Changes, IN_DOUBT, MARKER_TWICE, NewComment, Tracker};
@@ -24,6 +24,17 @@ use site::{Site, issues};
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
 const THIRD: &str = "ENG26112010000000MFA";
+
+/// What became of the issues of a package.
+fn told(outcomes: &Outcomes) -> Vec<Outcome> {
+    let mut list = Vec::new();
+    let mut keep = |outcome: &Outcome| {
+        list.push(outcome.clone());
+        Ok(())
+    };
+    outcomes.each(&mut keep).unwrap();
+    list
+}
 
 fn site() -> Site {
     Site::new(GonePolicy::Hold)
@@ -60,7 +71,7 @@ fn a_thousand_issues_cost_few_calls() {
     // Known and unchanged.
     many(&site, SECOND, 1000, "2026/11/20T09:00:00", &[]);
     let report = site.run(&tracker, 1).unwrap();
-    assert_eq!(report.packages[0].issues.len(), 1000);
+    assert_eq!(told(&report.packages[0].issues).len(), 1000);
     let known = tracker.counts();
     let wanted = BTreeMap::from([("schema", 1), ("changed_since", 1), ("get_many", 2)]);
     assert_eq!(known, wanted);
@@ -271,7 +282,7 @@ fn row_26_a_text_that_comes_back_otherwise_makes_no_ping_pong() {
         site.deliver(&name, &[Defect { date: &date, ..one }]);
         let report = site.run(&tracker, 61).unwrap();
         assert!(report.sent.is_empty(), "{n}: a cut text is nobody's edit");
-        assert_eq!(report.packages[0].issues[0].action, Action::Unchanged, "{n}");
+        assert_eq!(told(&report.packages[0].issues)[0].action, Action::Unchanged, "{n}");
     }
     assert_eq!((tracker.writes(), text()), (vec![], "fir".into()));
     // A text that did change is written, and cut again.
@@ -305,6 +316,22 @@ fn a_refused_field_is_held_alone_and_not_tried_again_until_it_changes() {
             assert!(site.run(&tracker, 61).unwrap().is_idle());
         }
         assert_eq!(tracker.writes(), []);
+        if verb == Verb::Update {
+            // A person mended it: only this issue is looked at again.
+            tracker.heal();
+            site.retry("4711");
+            site.run(&tracker, 1).unwrap();
+            let key = link.key.unwrap();
+            let calls = tracker.calls();
+            let read: Vec<&str> = calls
+                .iter()
+                .filter(|(verb, _)| *verb == Verb::GetMany)
+                .map(|(_, keys)| keys.as_str())
+                .collect();
+            assert!(!read.is_empty() && read.iter().all(|keys| *keys == key), "{calls:?}");
+            assert_eq!(tracker.inner().get(&key).unwrap().fields.text("description"), "changed");
+            assert!(site.run(&tracker, 1).unwrap().is_idle());
+        }
     }
 }
 
@@ -369,7 +396,7 @@ fn a_tracker_that_goes_away_in_the_middle_costs_nothing_that_was_done() {
     many(&site, FIRST, 10, "2026/11/20T08:00:00", &[]);
     let report = site.run(&tracker, 0).unwrap();
     let package = &report.packages[0];
-    assert_eq!((package.outcome.as_str(), package.issues.len()), ("deferred", 5));
+    assert_eq!((package.outcome.as_str(), told(&package.issues).len()), ("deferred", 5));
     assert_eq!(site.state.links("oem").unwrap().len(), 5, "with their bases");
     // What was not come to is not in doubt; the sixth is.
     let doubts = (0..10).filter(|n| !site.state.intents("oem", &n.to_string()).unwrap().is_empty());
@@ -433,7 +460,7 @@ fn row_21_while_it_is_not_certain_nothing_is_made_again() {
     for _ in 0..3 {
         tracker.plan(Planned::next(Verb::Probe, Trouble::Lagging));
         let report = site.run(&tracker, 61).unwrap();
-        let issues = &report.packages[0].issues;
+        let issues = told(&report.packages[0].issues);
         assert_eq!(issues[0].findings.last().unwrap().code, IN_DOUBT);
         assert_eq!(site.list("deferred"), [FIRST]);
     }
@@ -451,7 +478,8 @@ fn a_marker_on_two_issues_is_for_a_person() {
     tracker.plan(Planned::always(Verb::Find, Trouble::Twins));
     first(&site);
     let report = site.run(&tracker, 0).unwrap();
-    let finding = report.packages[0].issues[0].findings.last().unwrap();
+    let told = told(&report.packages[0].issues);
+    let finding = told[0].findings.last().unwrap();
     assert_eq!(finding.code, MARKER_TWICE);
     assert!(issues(tracker.inner()).is_empty(), "none is made in their place");
     tracker.heal();
@@ -495,7 +523,7 @@ fn a_dry_run_plans_over_what_it_planned_and_writes_nothing() {
     second(&site);
     let report = site.plan(&planned);
     assert_eq!(behind.changed_since(None).unwrap().token, before);
-    let keys: Vec<_> = report.packages.iter().flat_map(|p| &p.issues).collect();
+    let keys: Vec<_> = report.packages.iter().flat_map(|p| told(&p.issues)).collect();
     let told: Vec<(&str, Action, Vec<&str>)> = keys
         .iter()
         .map(|issue| {

@@ -14,26 +14,48 @@ use super::write::{Answer, Style, write_document};
 use crate::issue::Attachment;
 use crate::{DISK, Error, Result, Timestamp};
 
-/// Writes the archive of `answers`: of each its files, then its document. The same answers, style
-/// and stamp make the same bytes. Files are streamed.
+/// Writes the archive of `answers`: see [`Packer`].
 ///
 /// # Errors
-/// Those of [`write_document`]; `Fault::Item` where two answers have one key, or
-/// a file cannot be read (`disk`); `Fault::Setup` `disk` where `out` cannot be written.
+/// Those of [`Packer::add`] and [`Packer::finish`].
 pub fn pack<W: Write + Seek>(
     answers: &[Answer],
     style: &Style,
     stamp: Timestamp,
     out: W,
 ) -> Result<W> {
-    let mut keys = HashSet::new();
-    let mut zip = ZipWriter::new(out);
-    for answer in answers {
-        if !keys.insert(answer.key.as_str()) {
+    let mut packer = Packer::new(*style, stamp, out);
+    answers.iter().try_for_each(|answer| packer.add(answer))?;
+    packer.finish()
+}
+
+/// Writes the archive of answers, one after the other: of each its files, then its document. The
+/// same answers, style and stamp make the same bytes. Files are streamed.
+pub struct Packer<W: Write + Seek> {
+    zip: ZipWriter<W>,
+    keys: HashSet<String>,
+    style: Style,
+    stamp: Timestamp,
+}
+
+impl<W: Write + Seek> Packer<W> {
+    /// An empty archive.
+    pub fn new(style: Style, stamp: Timestamp, out: W) -> Self {
+        Self { zip: ZipWriter::new(out), keys: HashSet::new(), style, stamp }
+    }
+
+    /// Writes an answer.
+    ///
+    /// # Errors
+    /// Those of [`write_document`]; `Fault::Item` where two answers have one key, or a file cannot
+    /// be read (`disk`); `Fault::Setup` `disk` where the archive cannot be written.
+    pub fn add(&mut self, answer: &Answer) -> Result<()> {
+        if !self.keys.insert(answer.key.clone()) {
             let what = format!("two answers are for our issue {}", answer.key);
             return Err(Error::item(code::SAME_ISSUE_TWICE, what));
         }
-        let document = write_document(answer, style)?;
+        let document = write_document(answer, &self.style)?;
+        let zip = &mut self.zip;
         for (file, name) in answer.files.iter().zip(unique_names(&answer.files)) {
             let cannot = |error: io::Error| {
                 let what =
@@ -42,10 +64,10 @@ pub fn pack<W: Write + Seek>(
             };
             // Sizes from 4 GiB on need ZIP64 headers, which must be announced.
             let large = file.size.is_some_and(|size| size >= u64::from(u32::MAX) - (1 << 20));
-            let options = options(style, stamp).large_file(large);
+            let options = options(&self.style, self.stamp).large_file(large);
             zip.start_file(member_name(&answer.key, &name), options)
                 .map_err(|error| cannot(error.into()))?;
-            let mut out = Out { zip: &mut zip, failed: false };
+            let mut out = Out { zip: &mut *zip, failed: false };
             let copied = file.read_with(&mut |content| io::copy(content, &mut out).map(drop));
             let failed = out.failed;
             copied.map_err(
@@ -55,12 +77,20 @@ pub fn pack<W: Write + Seek>(
         let cannot = |error: io::Error| {
             Error::setup(DISK, format!("cannot write the answer of {}", answer.key)).because(error)
         };
-        zip.start_file(format!("./{}.xml", safe(&answer.key)), options(style, stamp))
+        zip.start_file(format!("./{}.xml", safe(&answer.key)), options(&self.style, self.stamp))
             .map_err(|error| cannot(error.into()))?;
-        zip.write_all(&document).map_err(cannot)?;
+        zip.write_all(&document).map_err(cannot)
     }
-    zip.finish()
-        .map_err(|error| Error::setup(DISK, "cannot finish the answer archive").because(error))
+
+    /// Writes the directory of the archive.
+    ///
+    /// # Errors
+    /// `Fault::Setup` `disk` where it cannot be written.
+    pub fn finish(self) -> Result<W> {
+        self.zip
+            .finish()
+            .map_err(|error| Error::setup(DISK, "cannot finish the answer archive").because(error))
+    }
 }
 
 fn options(style: &Style, stamp: Timestamp) -> SimpleFileOptions {

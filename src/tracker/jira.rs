@@ -21,6 +21,7 @@ mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
 
 use super::http::{self, Http};
 use super::orders::GoOn;
@@ -29,7 +30,7 @@ use super::{
     Tracker, Written,
 };
 use crate::issue::{Attachment, Field, Issue};
-use crate::{CONFIG, Error, Result};
+use crate::{CONFIG, Error, Result, Timestamp};
 
 use meta::Meta;
 
@@ -122,6 +123,8 @@ struct Memory {
     markers: HashMap<String, Option<String>>,
     /// It keeps no properties at all.
     without_properties: bool,
+    /// The tracker's time, and when it said so.
+    time: Option<(Timestamp, Instant)>,
     /// How many issues a page of a search holds at most.
     page: Option<usize>,
     /// Statuses that can be reached from a status, by one transition.

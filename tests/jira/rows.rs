@@ -188,7 +188,9 @@ fn row_20_a_comment_is_found_again_where_there_are_no_properties() {
 
 #[test]
 fn row_20_it_hangs() {
-    let Site { stub, jira, .. } = site(Stub::server());
+    let Site { stub, jira, .. } = with(Stub::server(), |options| {
+        options.http.timeouts.answer = Duration::from_millis(800);
+    });
     jira.schema().unwrap();
     let before = jira.before_create().unwrap();
     stub.rule(Rule::next("POST", "/issue", Act::Delay(Duration::from_secs(2))));

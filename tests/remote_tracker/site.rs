@@ -125,6 +125,13 @@ impl Site {
         exchange::run(&Tools { stop, ..self.tools(&self.state, tracker, &self.spool) })
     }
 
+    /// A person's word that what is held of an issue is to be tried again.
+    pub(crate) fn retry(&self, remote: &str) {
+        let tracker = self.tracker();
+        let tools = self.tools(&self.state, &tracker, &self.spool);
+        assert!(exchange::retry(&tools, vec![self.link(remote)]).unwrap().freed > 0);
+    }
+
     /// A dry run: the state is a copy in memory.
     pub(crate) fn plan(&self, tracker: &dyn Tracker) -> Report {
         let copy = Db::overlay(&self.settings.state, &[state::SCHEMA]).unwrap();

@@ -102,10 +102,10 @@ impl Fake {
         std::mem::take(&mut self.db.lock().unwrap().seen)
     }
 
-    /// Takes an issue away, as a person does.
+    /// Takes an item away, as a person does: it is in no list any more, but can be read and
+    /// written by its number.
     pub(crate) fn retire(&self, class: &str, id: &str) {
-        let mut db = self.db.lock().unwrap();
-        db.items.get_mut(class).unwrap().remove(&id.parse().unwrap());
+        self.db.lock().unwrap().retired.insert(format!("{class}{id}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the Roundup of the tests keeps, and how it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -13,6 +13,7 @@ pub(super) struct Db {
     /// Types as the schema tells them, by class and property.
     classes: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
     pub(super) items: BTreeMap<String, BTreeMap<u64, Item>>,
+    pub(super) retired: BTreeSet<String>,
     files: BTreeMap<u64, Vec<u8>>,
     pub(super) plan: Vec<Planned>,
     pub(super) seen: Vec<String>,
@@ -89,6 +90,7 @@ impl Db {
         let mut db = Self {
             classes,
             items: BTreeMap::new(),
+            retired: BTreeSet::new(),
             files: BTreeMap::new(),
             plan: Vec::new(),
             seen: Vec::new(),
@@ -193,6 +195,7 @@ impl Db {
     fn collection(&self, class: &str, query: &[(String, String)]) -> Answer {
         let mut found: Vec<(u64, &Item)> =
             self.items.get(class).into_iter().flatten().map(|(id, item)| (*id, item)).collect();
+        found.retain(|(id, _)| !self.retired.contains(&format!("{class}{id}")));
         let ids: Vec<&str> = query.iter().filter(|q| q.0 == "id").map(|q| q.1.as_str()).collect();
         if !ids.is_empty() {
             found.retain(|(id, _)| ids.contains(&&*id.to_string()));

@@ -224,10 +224,36 @@ fn what_was_retired_is_gone() {
     fake.retire("issue", &key);
     assert!(tracker.get_many(std::slice::from_ref(&key)).unwrap()[0].is_none());
     assert!(tracker.find("main/p:1").unwrap().is_empty(), "no tie leads to it");
-    let error = tracker.update(&key, &titled("x"), None).unwrap_err();
-    assert_eq!((error.fault, error.code), (Fault::Item, LOCAL_GONE));
+    fake.seen();
+    let errors = [
+        tracker.update(&key, &titled("x"), None).map(drop),
+        tracker.comment(&key, &note("x", "")).map(drop),
+        tracker.attach(&key, &file("a", b"a")),
+        tracker.mark(&key, None),
+    ];
+    for error in errors {
+        let error = error.unwrap_err();
+        assert_eq!((error.fault, error.code), (Fault::Item, LOCAL_GONE));
+    }
+    let order = Order { key: Some(key), changes: titled("x"), ..Order::default() };
+    let receipt = tracker.write_many(&[order], &|| true).remove(0);
+    assert_eq!(receipt.error.unwrap().code, LOCAL_GONE);
+    assert!(fake.seen().iter().all(|seen| seen.starts_with("GET")), "nothing is written to it");
     let feed = tracker.changed_since(Some(&token)).unwrap();
     assert_eq!(feed.keys, None, "what was seen is gone: look at all");
+}
+
+#[test]
+fn what_was_retired_keeps_its_name_but_is_not_linked_anew() {
+    let (fake, tracker) = scene(false);
+    let fields = changes(&[("title", text("t")), ("status", text("testing"))]);
+    let key = tracker.create("main/p:1", &fields).unwrap().issue.id;
+    fake.retire("status", "3");
+    let tracker = Roundup::new(fake_options(&fake)).unwrap();
+    assert_eq!(read(&tracker, &key).fields.text("status"), "testing");
+    let other = tracker.create("main/p:2", &fields).unwrap();
+    assert_eq!(other.refused.len(), 1);
+    assert!(other.refused[0].text.contains("allowed: unread, chatting"), "{:?}", other.refused);
 }
 
 #[test]
