@@ -4,6 +4,7 @@ mod alive;
 mod notes;
 mod timetable;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -66,6 +67,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         watcher: None,
         heart: Heart::new(),
         timetable,
+        carried: BTreeSet::new(),
         failures: 0,
         rest: None,
         away: 0,
@@ -91,6 +93,8 @@ struct Service<'a> {
     heart: Heart,
     /// When files are exchanged with whom.
     timetable: Timetable,
+    /// Those whose answers the next pass of a long queue delivers as well.
+    carried: BTreeSet<String>,
     /// Passes that failed, one after the other.
     failures: u32,
     /// Until when the tracker is left alone, and how often it was away, one time after the other.
@@ -130,7 +134,9 @@ impl Service<'_> {
                 // It comes back for files that have yet to settle.
                 tools.options.patient = false;
                 let now = self.app.clock.now();
-                tools.due = Due::Only(self.timetable.due(&self.app.settings, now));
+                let mut due = self.timetable.due(&self.app.settings, now);
+                due.append(&mut self.carried);
+                tools.due = Due::Only(due);
                 exchange::pass(&tools, PACKAGES)
             }
             Ok(false) => return Ok(()),
@@ -150,6 +156,9 @@ impl Service<'_> {
                 self.failures = 0;
                 self.give_rest(&report, spared);
                 self.more = more;
+                let good =
+                    report.exchanges.iter().filter(|exchange| more && exchange.error.is_none());
+                self.carried = good.map(|exchange| exchange.partner.clone()).collect();
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));
                 self.print(&report)?;

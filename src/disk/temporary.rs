@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::{Disk, parent};
 use crate::{Digest, Error, Result};
@@ -89,8 +90,13 @@ impl Temporary<'_> {
                 let replaces = !flags.contains(RenameFlags::NOREPLACE);
                 let what = if replaces { "replace" } else { "publish" };
                 self.disk.steps.step_on(what, &[&self.path, path]);
-                rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
-                    .map_err(|errno| io("publish", errno.into()))
+                match rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags) {
+                    Err(Errno::INVAL | Errno::NOSYS) if !replaces => {
+                        link_and_unlink(&self.path, path)
+                    }
+                    other => other,
+                }
+                .map_err(|errno| io("publish", errno.into()))
             })
             .and_then(|()| self.disk.sync_parent(path))
             // The name it had must not come back after a power cut either.
@@ -110,6 +116,13 @@ impl Temporary<'_> {
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// A rename without replace where there is none, on NFS: a second name, then the first one goes.
+/// It fails too when the name is taken. Dying between, the first one is swept.
+pub(super) fn link_and_unlink(from: &Path, to: &Path) -> rustix::io::Result<()> {
+    rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?;
+    rustix::fs::unlinkat(CWD, from, AtFlags::empty())
 }
 
 /// The process's file mode mask, without changing it.

@@ -78,3 +78,20 @@ fn an_unpublished_file_disappears_and_sweep_takes_what_a_kill_left() {
     disk.sweep(dir.path()).unwrap();
     assert_eq!(names(dir.path()), ["keep"]);
 }
+
+#[test]
+fn without_a_rename_that_refuses_a_link_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+    disk.create(&a, b"a").unwrap();
+    disk.create(&b, b"b").unwrap();
+    assert_eq!(temporary::link_and_unlink(&a, &b), Err(rustix::io::Errno::EXIST));
+    assert_eq!(
+        (names(dir.path()), disk.read(&b, 9).unwrap()),
+        (vec!["a".into(), "b".into()], b"b".to_vec())
+    );
+    disk.remove(&b).unwrap();
+    temporary::link_and_unlink(&a, &b).unwrap();
+    assert_eq!((names(dir.path()), disk.read(&b, 9).unwrap()), (vec!["b".into()], b"a".to_vec()));
+}
