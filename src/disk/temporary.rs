@@ -108,7 +108,7 @@ impl Temporary<'_> {
 }
 
 /// The process's file mode mask, without changing it.
-fn umask() -> u32 {
+pub(super) fn umask() -> u32 {
     let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0o022 };
     status
         .lines()
