@@ -45,7 +45,7 @@ pub use explain::{
 };
 pub use fields::is_known_field;
 pub use limits::Limits;
-pub use pack::pack;
+pub use pack::{Packer, pack};
 pub use profile::Profile;
 pub use reissue::reissue;
 pub use rich::Render;

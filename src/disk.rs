@@ -91,6 +91,15 @@ impl Disk {
         }
     }
 
+    /// A file in `dir` that never has a name: it is gone when it is closed, however that happens.
+    ///
+    /// # Errors
+    /// Where the file system has no such files.
+    pub fn scratch(dir: &Path) -> io::Result<File> {
+        let flags = i32::try_from(OFlags::TMPFILE.bits()).unwrap_or_default();
+        OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(dir)
+    }
+
     /// A temporary file under a name of the caller's, which another start finds again: what is
     /// there of it stays, and writing goes on behind its first `start` bytes.
     ///

@@ -1,5 +1,5 @@
-//! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
-//! by hand are callers of the same few functions.
+//! One run: fetch, claim, decode, sync, answer, publish, deliver. The service, the one-pass run, the
+//! exchange alone and the import by hand are callers of the same few functions.
 
 mod again;
 mod answer;
@@ -16,6 +16,7 @@ mod report;
 mod retry;
 mod schedule;
 mod settings;
+mod shelf;
 mod stop;
 mod transfer;
 
@@ -29,12 +30,15 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
+pub use shelf::Outcomes;
 pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use feed::Feed;
+use shelf::Shelf;
 
 use crate::disk::Disk;
 use crate::spool::{Reason, Spool};
@@ -49,6 +53,7 @@ codes! {
     ISSUE_FAILED = "issue-failed": "an issue of the package could not be written";
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
+    PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
     STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
@@ -101,6 +106,8 @@ pub struct Options {
     pub spare_tracker: bool,
     /// It waits until new files in an inbox have settled.
     pub patient: bool,
+    /// The report is to say every change with its values.
+    pub detail: bool,
 }
 
 /// What a pass did.
@@ -118,6 +125,7 @@ struct Run<'a> {
     schema: Schema,
     report: Report,
     feed: RefCell<Feed>,
+    shelf: Rc<Shelf>,
     /// So many packages it may still take in.
     left: usize,
     /// There were more.
@@ -143,6 +151,7 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 /// As [`run`].
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
+    run.meet_tracker()?;
     run.recover()?;
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
@@ -165,9 +174,10 @@ impl<'a> Run<'a> {
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
         let (left, more) = (usize::MAX, false);
         let schema = Schema::default();
-        let mut run = Self { tools, schema, report, feed, left, more, away: None };
-        run.meet_tracker()?;
-        Ok(run)
+        let beside = tools.state.pending_dir();
+        let dir = beside.parent().unwrap_or(&beside).to_owned();
+        let shelf = Shelf::new(dir, tools.options.detail);
+        Ok(Self { tools, schema, report, feed, shelf, left, more, away: None })
     }
 
     /// Finishes what an interrupted run left.
@@ -221,6 +231,8 @@ impl<'a> Run<'a> {
         self.expire_pending()?;
         let limit = self.tools.wall.now() - self.tools.settings.spool.retention;
         self.tools.spool.expire(limit)?;
+        // Their stamps are by the clock of stamps, not by the file system's.
+        let limit = self.tools.clock.now() - self.tools.settings.spool.retention;
         for answer in self.tools.state.answers_before(limit)? {
             if self.is_to_deliver(&answer) {
                 continue;

@@ -1,7 +1,9 @@
 //! The words every module shares.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 mod digest;
 
@@ -32,6 +34,19 @@ impl Code {
     /// Only the macro `codes!` calls this, so that every word stands in a module's table.
     #[must_use]
     pub const fn new(word: &'static str) -> Self {
+        Self(word)
+    }
+
+    /// A word that was written to a file of our own, read back. Each word is kept once for good.
+    #[must_use]
+    pub fn read_back(word: &str) -> Self {
+        static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = words.get(word) {
+            return Self(known);
+        }
+        let word: &'static str = Box::leak(word.into());
+        words.insert(word);
         Self(word)
     }
 

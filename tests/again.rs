@@ -177,6 +177,7 @@ fn after_the_retention_time_packages_and_answers_are_gone() {
     assert_eq!(site.engsync(&["resend", &name]).code, 0, "the answer is young");
     assert_eq!(site.engsync(&["resend", &name, "-N", "--now", "2026-01-05T08:00:00Z"]).code, 0);
     assert_eq!(site.engsync(&["run", "--now", "2026-01-05T09:00:00Z"]).code, 0);
+    assert_eq!(site.engsync(&["run", "--now", "2026-02-20T09:00:00Z"]).code, 0);
     assert_eq!(site.list("engsync.db.answers"), Vec::<String>::new());
     let gone = site.engsync(&["resend", &name]);
     assert_eq!(gone.code, 2);

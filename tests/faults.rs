@@ -136,6 +136,33 @@ fn row_10_what_was_applied_is_a_duplicate_in_the_same_scan_and_after() {
 }
 
 #[test]
+fn row_10_the_same_parts_under_two_suffixes_are_one_package() {
+    let site = settled();
+    let files = package(FIRST, &[defect("4711")]);
+    put(&site, &files);
+    let suffixed: Vec<_> =
+        files.iter().map(|(name, bytes)| (format!("{name}.2"), bytes.clone())).collect();
+    put(&site, &suffixed);
+    let report = site.run();
+    assert_eq!(outcomes(&report), ["applied -"], "{report:#}");
+    let found = report["packages"][0]["findings"].to_string();
+    assert_eq!(found.matches("engdat-part-repeated").count(), 2, "{found}");
+    assert_eq!(site.list(&format!("spool/done/{FIRST}")).len(), 4, "nothing is thrown away");
+    // Without the copies it is the same package.
+    put(&site, &files);
+    assert_eq!(outcomes(&site.run()), ["duplicate duplicate"]);
+    // Other content under the same part's name is none.
+    let mut other = package(SECOND, &[defect("4712")]);
+    put(&site, &other);
+    other[1].0.push_str(".2");
+    other[1].1.push(0);
+    put(&site, &other[1..]);
+    let report = site.run();
+    assert_eq!(outcomes(&report), ["corrupt bad-edifact"]);
+    assert!(report.to_string().contains("are both part 2"), "{report:#}");
+}
+
+#[test]
 fn row_12_another_name_and_the_same_content_changes_nothing() {
     let site = settled();
     site.deliver(FIRST, &[defect("4711")]);
@@ -159,6 +186,30 @@ fn row_14_a_hundred_packages_of_one_second_are_all_taken() {
     assert!(outcomes(&report).iter().all(|outcome| outcome == "applied -"), "{report:#}");
     assert_eq!((outcomes(&report).len(), issues(&site)), (100, 100));
     assert_eq!(site.engsync(&["run"]).out, "nothing to do\n");
+}
+
+#[test]
+fn row_15_a_gap_in_a_second_is_told_once_the_time_is_over() {
+    let site = settled();
+    for counter in ["00", "01", "04"] {
+        site.deliver(&format!("ENG261120080000{counter}MFA"), &[defect(counter)]);
+    }
+    assert!(outcomes(&site.run()).iter().all(|one| one == "applied -"), "they are taken");
+    let gaps = |now: &str| {
+        let status = site.engsync(&["status", "--json", "--now", now]).json();
+        let gaps = status["gaps"].as_array().unwrap().clone();
+        gaps.iter().map(|gap| gap["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(gaps(LATER).is_empty(), "it may still come");
+    let day = "2026-11-23T09:00:00+01:00";
+    assert_eq!(gaps(day), ["ENG26112008000002MFA", "ENG26112008000003MFA"]);
+    let text = site.engsync(&["status", "--now", day]).out;
+    assert!(text.contains("gap       ENG26112008000002MFA"), "{text}");
+    for counter in ["02", "03"] {
+        site.deliver(&format!("ENG261120080000{counter}MFA"), &[defect(counter)]);
+    }
+    site.run();
+    assert!(gaps(day).is_empty());
 }
 
 #[test]
@@ -197,7 +248,9 @@ fn row_17_a_partner_whose_clock_is_wrong_is_still_in_order() {
     for (index, (date, title)) in dates.iter().zip(["one", "two"]).enumerate() {
         let name = format!("ENG310101080000{index:02}MFA");
         site.deliver(&name, &[Defect { title, date, ..defect("4711") }]);
-        assert_eq!(outcomes(&site.run()), ["applied -"]);
+        let report = site.run();
+        assert_eq!(outcomes(&report), ["applied -"]);
+        assert_eq!(report["packages"][0]["findings"][0]["code"], "partner-clock", "{report:#}");
     }
     assert_eq!(site.issue("ISS-1")["fields"]["summary"], "two");
 }
@@ -406,4 +459,91 @@ fn row_29_of_several_at_once_one_works_and_the_others_say_who() {
     child.wait().unwrap();
     assert_eq!(site.engsync(&["run"]).code, 0);
     assert_eq!(issues(&site), 21);
+}
+
+/// A run in which system calls on one file fail; `None` where that cannot be done here.
+fn failing(site: &Site, calls: &str, error: &str, part: &str, now: &str) -> Option<common::Ran> {
+    let mut command = Command::new("strace");
+    command.current_dir(site.dir.path()).args(["-f", "-qq", "-o", "/dev/null"]);
+    for place in ["spool/incoming", &format!("spool/active/{FIRST}")] {
+        command.arg("-P").arg(site.path(place).join(part));
+    }
+    command.args(["-e", &format!("inject={calls}:error={error}")]);
+    // By its whole name, which is what the calls are told apart by.
+    command.arg(env!("CARGO_BIN_EXE_engsync")).args(["run", "--json", "--now", now]);
+    command.arg("-c").arg(site.path("engsync.toml"));
+    let ran = command.env("USER", "tester").output().ok()?;
+    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !able.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
+        return None;
+    }
+    Some(common::ran(&ran))
+}
+
+#[test]
+fn rows_7_and_36_a_part_that_cannot_be_read_costs_only_its_package() {
+    let cases = [
+        ("read", "EIO", 0, "Input/output error"),
+        ("read", "EIO", 1, "Input/output error"),
+        ("openat", "EACCES", 0, "Permission denied"),
+        ("openat", "EACCES", 1, "Permission denied"),
+    ];
+    for (calls, error, which, text) in cases {
+        let site = settled();
+        site.deliver(FIRST, &[defect("4711")]);
+        site.deliver(SECOND, &[defect("4712")]);
+        let part = &package(FIRST, &[defect("4711")])[which].0;
+        let Some(ran) = failing(&site, calls, error, part, common::NOW) else { return };
+        assert_eq!(ran.code, 1, "{calls} {which}: {}", ran.err);
+        let report = ran.json();
+        let mut got = outcomes(&report);
+        got.sort();
+        assert_eq!(got, ["applied -", "deferred disk"], "{calls} {which}: {report:#}");
+        assert!(report.to_string().contains(text), "{calls} {which}: {report:#}");
+        // No busy loop: not before its time.
+        assert_eq!(site.engsync(&["run"]).code, 0);
+        assert_eq!(site.list("spool/deferred"), [FIRST]);
+        let ran = site.engsync(&["run", "--json", "--now", LATER]);
+        assert_eq!(outcomes(&ran.json()), ["applied -"], "{calls} {which}");
+        assert_eq!(issues(&site), 2);
+    }
+}
+
+#[test]
+fn row_7_a_part_that_stays_unreadable_is_set_aside_with_what_the_system_says() {
+    let site = settled();
+    site.deliver(FIRST, &[defect("4711")]);
+    let part = &package(FIRST, &[defect("4711")])[1].0;
+    let mut tries = 0;
+    for hour in 9..23 {
+        let now = format!("2026-11-21T{hour:02}:00:00Z");
+        let Some(_) = failing(&site, "read", "EIO", part, &now) else { return };
+        tries += 1;
+        if site.list("spool/corrupt") == [FIRST] {
+            break;
+        }
+    }
+    assert_eq!(tries, 6);
+    let reason = fs::read_to_string(site.path(&format!("spool/corrupt/{FIRST}/reason.json")));
+    assert!(reason.unwrap().contains("Input/output error"));
+    assert_eq!(site.engsync(&["release", FIRST]).code, 0);
+    assert_eq!(outcomes(&site.run()), ["applied -"]);
+}
+
+#[test]
+fn row_40_a_log_that_cannot_be_written_stops_nothing() {
+    let site = settled();
+    site.deliver(FIRST, &[defect("4711")]);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_engsync"))
+        .current_dir(site.dir.path())
+        .env_clear()
+        .args(["run", "-vv", "--now", common::NOW])
+        .stdout(std::process::Stdio::null())
+        .stderr(full)
+        .status()
+        .unwrap();
+    assert_eq!(done.code(), Some(0));
+    assert_eq!((issues(&site), site.list("spool/outgoing/oem").len()), (1, 2));
 }

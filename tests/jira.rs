@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engsync::Fault;
 use engsync::issue::{Attachment, Content, Issue, Value};
-use engsync::tracker::http::{self, Auth, Patience, Secret, Timeouts};
+use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
 use engsync::tracker::{
     Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_UNAVAILABLE, Tracker,
@@ -42,7 +42,6 @@ fn options(stub: &Stub) -> (Options, Arc<Mutex<Vec<Duration>>>) {
     let http = http::Options {
         url: stub.url(),
         auth: Auth::Basic { user: "sync".into(), password: Secret::new("secret") },
-        timeouts: Timeouts { answer: Duration::from_millis(800), ..Timeouts::default() },
         patience: Patience {
             sleep: Arc::new(move |pause| diary.lock().unwrap().push(pause)),
             ..Patience::default()

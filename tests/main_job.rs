@@ -98,6 +98,26 @@ fn local_changes_comments_and_files_go_out() {
 }
 
 #[test]
+fn what_an_answer_cannot_say_is_told() {
+    let site = Site::new();
+    site.deliver(FIRST, &[defect("4711")]);
+    site.run();
+    site.engsync(&["tracker", "comment", "ISS-1", "[TO OEM] a\u{1}b\u{2}"]);
+    let dry = site.engsync(&["run", "-n", "--json"]).json();
+    let report = site.run();
+    assert_eq!(dry["sent"], report["sent"], "a dry run says so too");
+    let wanted = json!([{
+        "code": "dropped-characters",
+        "text": "ISS-1: 2 characters of a comment cannot stand in XML and are left out",
+    }]);
+    assert_eq!(report["sent"][0]["findings"], wanted);
+    site.engsync(&["tracker", "comment", "ISS-1", "[TO OEM] c"]);
+    let ran = site.engsync(&["run"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("  note: dropped-characters: ISS-1: 2 characters"), "{}", ran.out);
+}
+
+#[test]
 fn a_status_without_a_row_is_held_once_and_the_rest_goes_on() {
     let site = Site::new();
     site.deliver(FIRST, &[defect("4711")]);

@@ -14,26 +14,48 @@ use super::write::{Answer, Style, write_document};
 use crate::issue::Attachment;
 use crate::{DISK, Error, Result, Timestamp};
 
-/// Writes the archive of `answers`: of each its files, then its document. The same answers, style
-/// and stamp make the same bytes. Files are streamed.
+/// Writes the archive of `answers`: see [`Packer`].
 ///
 /// # Errors
-/// Those of [`write_document`]; `Fault::Item` where two answers have one key; `Fault::Setup`
-/// `disk` where a file cannot be read or `out` cannot be written.
+/// Those of [`Packer::add`] and [`Packer::finish`].
 pub fn pack<W: Write + Seek>(
     answers: &[Answer],
     style: &Style,
     stamp: Timestamp,
     out: W,
 ) -> Result<W> {
-    let mut keys = HashSet::new();
-    let mut zip = ZipWriter::new(out);
-    for answer in answers {
-        if !keys.insert(answer.key.as_str()) {
+    let mut packer = Packer::new(*style, stamp, out);
+    answers.iter().try_for_each(|answer| packer.add(answer))?;
+    packer.finish()
+}
+
+/// Writes the archive of answers, one after the other: of each its files, then its document. The
+/// same answers, style and stamp make the same bytes. Files are streamed.
+pub struct Packer<W: Write + Seek> {
+    zip: ZipWriter<W>,
+    keys: HashSet<String>,
+    style: Style,
+    stamp: Timestamp,
+}
+
+impl<W: Write + Seek> Packer<W> {
+    /// An empty archive.
+    pub fn new(style: Style, stamp: Timestamp, out: W) -> Self {
+        Self { zip: ZipWriter::new(out), keys: HashSet::new(), style, stamp }
+    }
+
+    /// Writes an answer.
+    ///
+    /// # Errors
+    /// Those of [`write_document`]; `Fault::Item` where two answers have one key, or a file cannot
+    /// be read (`disk`); `Fault::Setup` `disk` where the archive cannot be written.
+    pub fn add(&mut self, answer: &Answer) -> Result<()> {
+        if !self.keys.insert(answer.key.clone()) {
             let what = format!("two answers are for our issue {}", answer.key);
             return Err(Error::item(code::SAME_ISSUE_TWICE, what));
         }
-        let document = write_document(answer, style)?;
+        let document = write_document(answer, &self.style)?;
+        let zip = &mut self.zip;
         for (file, name) in answer.files.iter().zip(unique_names(&answer.files)) {
             let cannot = |error: io::Error| {
                 let what =
@@ -42,20 +64,33 @@ pub fn pack<W: Write + Seek>(
             };
             // Sizes from 4 GiB on need ZIP64 headers, which must be announced.
             let large = file.size.is_some_and(|size| size >= u64::from(u32::MAX) - (1 << 20));
-            let options = options(style, stamp).large_file(large);
+            let options = options(&self.style, self.stamp).large_file(large);
             zip.start_file(member_name(&answer.key, &name), options)
                 .map_err(|error| cannot(error.into()))?;
-            file.read_with(&mut |content| io::copy(content, &mut zip).map(drop)).map_err(cannot)?;
+            let mut out = Out { zip: &mut *zip, failed: false };
+            let copied = file.read_with(&mut |content| io::copy(content, &mut out).map(drop));
+            let failed = out.failed;
+            copied.map_err(
+                |error| if failed { cannot(error) } else { unread(answer, file, error) },
+            )?;
         }
         let cannot = |error: io::Error| {
             Error::setup(DISK, format!("cannot write the answer of {}", answer.key)).because(error)
         };
-        zip.start_file(format!("./{}.xml", safe(&answer.key)), options(style, stamp))
+        zip.start_file(format!("./{}.xml", safe(&answer.key)), options(&self.style, self.stamp))
             .map_err(|error| cannot(error.into()))?;
-        zip.write_all(&document).map_err(cannot)?;
+        zip.write_all(&document).map_err(cannot)
     }
-    zip.finish()
-        .map_err(|error| Error::setup(DISK, "cannot finish the answer archive").because(error))
+
+    /// Writes the directory of the archive.
+    ///
+    /// # Errors
+    /// `Fault::Setup` `disk` where it cannot be written.
+    pub fn finish(self) -> Result<W> {
+        self.zip
+            .finish()
+            .map_err(|error| Error::setup(DISK, "cannot finish the answer archive").because(error))
+    }
 }
 
 fn options(style: &Style, stamp: Timestamp) -> SimpleFileOptions {
@@ -80,6 +115,27 @@ fn options(style: &Style, stamp: Timestamp) -> SimpleFileOptions {
 /// The member of a file, and its URL in the document.
 pub(super) fn member_name(key: &str, name: &str) -> String {
     format!("./{}/{name}", safe(key))
+}
+
+/// Tells a file that cannot be read from an archive that cannot be written.
+struct Out<'a, W: Write + Seek> {
+    zip: &'a mut ZipWriter<W>,
+    failed: bool,
+}
+
+impl<W: Write + Seek> Write for Out<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.zip.write(bytes).inspect_err(|_| self.failed = true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.zip.flush().inspect_err(|_| self.failed = true)
+    }
+}
+
+fn unread(answer: &Answer, file: &Attachment, error: io::Error) -> Error {
+    let what = format!("the file {} of {} cannot be read", file.name, answer.key);
+    Error::item(DISK, what).because(error)
 }
 
 /// The names of the files, each once, fit for a member's name and for XML.

@@ -186,6 +186,7 @@ impl App {
                 no_remote: global.no_remote,
                 spare_tracker: false,
                 patient: true,
+                detail: global.json || global.dry_run || global.verbose > 0,
             },
             stop: self.stop.clone(),
             transports: self,

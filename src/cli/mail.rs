@@ -55,7 +55,7 @@ pub(super) fn after_pass(app: &App, global: &Global) {
 }
 
 fn tell(app: &App, mail: &MailSettings, now: Timestamp) -> Result<()> {
-    let status = Status::read(app, &SystemClock(None))?;
+    let status = Status::whole(app, &SystemClock(None))?;
     let items = items(&status, mail.silence, now);
     let before = app.state.meta(MEMORY)?.unwrap_or_default();
     let mut memory: Memory = serde_json::from_str(&before).unwrap_or_default();
@@ -142,6 +142,13 @@ fn items(status: &Status, silence: Option<Duration>, now: Timestamp) -> Vec<Item
                 format!("exchange: none with {name} since {since}: {}", plain(error)),
             );
         }
+    }
+    for gap in &status.gaps {
+        let text = format!(
+            "gap: {} of {} never came, though a later one of the same second did",
+            gap.name, gap.partner
+        );
+        add(format!("gap {}", gap.name), text);
     }
     for partner in &status.partners {
         let (Some(silence), Some(last)) = (silence, &partner.last_package) else { continue };

@@ -34,6 +34,9 @@ pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
             sent.partner,
             sent.issues.join(", ")
         );
+        for note in &sent.findings {
+            let _ = writeln!(text, "  note: {}: {}", note.code, plain(&note.text));
+        }
     }
     for exchange in report.exchanges.iter().filter(|exchange| !exchange.is_idle()) {
         let verb = if report.dry_run { "would deliver" } else { "delivered" };
@@ -93,13 +96,13 @@ fn render_package(text: &mut String, package: &PackageReport, style: Style, deta
     for note in &package.findings {
         let _ = writeln!(text, "  note: {}: {}", note.code, plain(&note.text));
     }
-    let width = |pick: fn(&IssueOutcome) -> usize| {
-        package.issues.iter().map(pick).max().unwrap_or_default().min(24)
-    };
-    let remote = width(|issue| plain(&issue.remote).chars().count());
-    let local = width(|issue| issue.local.as_ref().map_or(1, |key| key.chars().count()));
-    for issue in &package.issues {
-        render_issue(text, issue, style, detail, [remote, local]);
+    let widths = package.issues.widths().map(|width| width.min(24));
+    let read = package.issues.each(&mut |issue| {
+        render_issue(text, issue, style, detail, widths);
+        Ok(())
+    });
+    if let Err(error) = read {
+        let _ = writeln!(text, "  not all of its issues can be told: {error}");
     }
 }
 

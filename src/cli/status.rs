@@ -14,6 +14,7 @@ use crate::{Clock, Result, stamp};
 pub(super) struct Status {
     pub incoming: Vec<Waiting>,
     pub foreign: Vec<String>,
+    pub gaps: Vec<Gap>,
     pub active: Vec<Standing>,
     pub deferred: Vec<Standing>,
     pub corrupt: Vec<Standing>,
@@ -30,6 +31,13 @@ pub(super) struct Waiting {
     pub have: usize,
     pub total: u16,
     pub age_seconds: u64,
+}
+
+/// A package that never came though later ones of the same second did.
+#[derive(Debug, Serialize)]
+pub(super) struct Gap {
+    pub partner: String,
+    pub name: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,7 +89,12 @@ pub(super) struct ConflictStatus {
 impl Status {
     /// Looks at spool and state; other files in `incoming/` are named too.
     pub(super) fn whole(app: &App, wall: &dyn Clock) -> Result<Self> {
-        Ok(Self { foreign: app.spool.foreign()?, ..Self::read(app, wall)? })
+        let spool = &app.settings.spool;
+        let (now, wait) = (app.clock.now(), chrono::Duration::from_std(spool.wait));
+        let until = now - wait.unwrap_or_default();
+        let gaps = app.state.gaps(now - spool.retention, until)?.into_iter();
+        let gaps = gaps.map(|(partner, name)| Gap { partner, name }).collect();
+        Ok(Self { foreign: app.spool.foreign()?, gaps, ..Self::read(app, wall)? })
     }
 
     /// Looks at spool and state.
@@ -146,6 +159,7 @@ impl Status {
         Ok(Self {
             incoming,
             foreign: Vec::new(),
+            gaps: Vec::new(),
             active: standing("active")?,
             deferred: standing("deferred")?,
             corrupt: standing("corrupt")?,
@@ -249,6 +263,12 @@ impl Status {
         }
         for name in &self.foreign {
             let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
+        }
+        for Gap { partner, name } in &self.gaps {
+            let _ = writeln!(
+                text,
+                "gap       {name}  never came, though a later one of the same second did ({partner})"
+            );
         }
         let _ = writeln!(text, "done      {} packages kept", self.done);
         text

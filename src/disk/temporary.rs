@@ -92,7 +92,12 @@ impl Temporary<'_> {
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
-            .and_then(|()| self.disk.sync_parent(path));
+            .and_then(|()| self.disk.sync_parent(path))
+            // The name it had must not come back after a power cut either.
+            .and_then(|()| {
+                let same = parent(path) == parent(&self.path);
+                if same { Ok(()) } else { self.disk.sync_parent(&self.path) }
+            });
         if done.is_err() {
             self.discard();
         }

@@ -158,6 +158,7 @@ fn sent(answer: &Answer) -> Sent {
         partner: answer.partner.clone(),
         files: answer.parts.iter().map(|part| part.name.clone()).collect(),
         issues: answer.issues.clone(),
+        findings: Vec::new(),
     }
 }
 

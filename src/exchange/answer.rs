@@ -4,7 +4,9 @@
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::{ANSWER_UNWRITABLE, LOCAL, Outcome, PackageReport, Partner, Run, Sent, Tools, pack};
+use super::{
+    ANSWER_UNWRITABLE, LOCAL, Note, Outcome, PackageReport, Partner, Run, Sent, Tools, pack,
+};
 use crate::asam::{self, Answer, Company};
 use crate::engdat::{self, FileEntry, PackageName};
 use crate::issue::{Attachment, Comment, Issue, Record};
@@ -14,6 +16,9 @@ use crate::sync::{Change, Side};
 use crate::tracker::TRACKER_UNAVAILABLE;
 use crate::{Digest, Error, Fault, Result, Timestamp, stamp};
 
+/// How many answers are made at a time.
+const CHUNK: usize = 250;
+
 impl Run<'_> {
     /// Freezes and publishes what is owed to every partner.
     pub(super) fn answer_all(&mut self) -> Result<()> {
@@ -21,12 +26,13 @@ impl Run<'_> {
             return Ok(());
         }
         for partner in &self.tools.settings.partners {
-            let owed = self.tools.state.owed(&partner.key)?;
+            let owed = self.tools.state.owed_rows(&partner.key)?;
             if owed.is_empty() {
                 continue;
             }
-            match self.freeze(partner, owed, None) {
+            match self.freeze(partner, &owed, None) {
                 Ok(sent) => self.report.sent.push(sent),
+                Err(_) if self.tools.stop.is_asked() => self.tools.stop.go_on()?,
                 // Its files are at the tracker.
                 Err(error) if error.fault == Fault::Wait && self.rests() => {}
                 Err(error) if error.fault == Fault::Wait => self.tracker_away(&error)?,
@@ -41,18 +47,19 @@ impl Run<'_> {
     }
 
     /// Fixes the bytes, names and transaction ids of an answer; from then on it is only to be
-    /// published. With `target` it is a ZIP by hand, without an ENGDAT description.
+    /// published. `owed` are the rows of the links; they are read a few at a time. With `target`
+    /// it is a ZIP by hand, without an ENGDAT description.
     pub(super) fn freeze(
         &self,
         partner: &Partner,
-        owed: Vec<Link>,
+        owed: &[i64],
         target: Option<&Path>,
     ) -> Result<Sent> {
+        let state = self.tools.state;
         let now = self.tools.clock.now();
-        let highest = self.tools.state.highest_name()?;
+        let highest = state.highest_name()?;
         let local = now.with_timezone(&partner.zone).naive_local();
         let name = engdat::next_name(local, highest.as_ref(), &partner.name_tail);
-        let issues: Vec<String> = owed.iter().filter_map(|link| link.key.clone()).collect();
         let files = match target {
             None => vec![name.part(2, 1).to_string(), name.part(2, 2).to_string()],
             Some(path) => {
@@ -63,20 +70,22 @@ impl Run<'_> {
                 ]
             }
         };
-        let sent = Sent {
+        let mut sent = Sent {
             name: if target.is_some() { files[0].clone() } else { name.to_string() },
             partner: partner.key.clone(),
-            files: files.clone(),
-            issues: issues.clone(),
+            files,
+            issues: Vec::new(),
+            findings: Vec::new(),
         };
-        let dir = self.tools.state.answers_dir().join(name.to_string());
+        let dir = state.answers_dir().join(name.to_string());
         let parts = if self.tools.options.dry_run {
+            self.answers(partner, owed, &name, &mut sent, &mut |_| Ok(()))?;
             Vec::new()
         } else {
-            self.build(partner, &owed, &name, &files, &dir, target.is_none())?
+            self.build(partner, owed, &name, &mut sent, &dir, target.is_none())?
         };
-        let transaction = self.tools.state.begin()?;
-        self.tools.state.reserve_name(&name)?;
+        let transaction = state.begin()?;
+        state.reserve_name(&name)?;
         if !self.tools.options.dry_run {
             let answer = state::Answer {
                 name: name.to_string(),
@@ -84,24 +93,26 @@ impl Run<'_> {
                 state: AnswerState::Frozen,
                 target: target.map(PathBuf::from),
                 parts,
-                issues,
+                issues: sent.issues.clone(),
             };
-            self.tools.state.save_answer(&answer, now)?;
+            state.save_answer(&answer, now)?;
         }
-        for mut link in owed {
-            let Some(outgoing) = link.owed.take() else { continue };
-            self.tools.state.journal(&Entry {
-                at: stamp(now),
-                partner: partner.key.clone(),
-                package: Some(sent.name.clone()),
-                remote: link.remote.clone(),
-                key: link.key.clone(),
-                kind: EntryKind::Out,
-                changes: sent_changes(&outgoing, &link.base),
-            })?;
-            link.base.agree(&outgoing.agreed);
-            link.base.sent = Some(outgoing);
-            self.tools.state.save_link(&mut link)?;
+        for rows in owed.chunks(CHUNK) {
+            for mut link in state.links_in(rows)? {
+                let Some(outgoing) = link.owed.take() else { continue };
+                state.journal(&Entry {
+                    at: stamp(now),
+                    partner: partner.key.clone(),
+                    package: Some(sent.name.clone()),
+                    remote: link.remote.clone(),
+                    key: link.key.clone(),
+                    kind: EntryKind::Out,
+                    changes: sent_changes(&outgoing, &link.base),
+                })?;
+                link.base.agree(&outgoing.agreed);
+                link.base.sent = Some(outgoing);
+                state.save_link(&mut link)?;
+            }
         }
         transaction.commit()?;
         Ok(sent)
@@ -111,29 +122,36 @@ impl Run<'_> {
     fn build(
         &self,
         partner: &Partner,
-        owed: &[Link],
+        owed: &[i64],
         name: &PackageName,
-        files: &[String],
+        sent: &mut Sent,
         dir: &Path,
         description: bool,
     ) -> Result<Vec<AnswerPart>> {
         let disk = self.tools.disk;
         disk.make_dirs(dir)?;
-        let answers = self.answers(partner, owed, name)?;
         let now = self.tools.clock.now();
+        let file = sent.files.last().cloned().unwrap_or_default();
+        let path = dir.join(&file);
+        let mut packer =
+            asam::Packer::new(partner.style, now, BufWriter::new(disk.temporary(dir)?));
+        // A file that the tracker does not hand out now may be there the next time.
+        let unread = |error: Error| match error.fault {
+            Fault::Item => Error { code: ANSWER_UNWRITABLE, ..error },
+            _ => error,
+        };
+        let mut add = |answer| packer.add(&answer).map_err(unread);
+        self.answers(partner, owed, name, sent, &mut add)?;
         let mut parts = Vec::new();
         if description {
             let bytes = self.describe(partner, name)?;
-            disk.replace(&dir.join(&files[0]), &bytes)?;
+            disk.replace(&dir.join(&sent.files[0]), &bytes)?;
             parts.push(AnswerPart {
-                name: files[0].clone(),
+                name: sent.files[0].clone(),
                 sha256: Digest::of(&bytes).to_string(),
             });
         }
-        let file = files.last().cloned().unwrap_or_default();
-        let path = dir.join(&file);
-        let out = BufWriter::new(disk.temporary(dir)?);
-        let out = asam::pack(&answers, &partner.style, now, out)?;
+        let out = packer.finish()?;
         let out =
             out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
         out.replace(&path)?;
@@ -149,25 +167,51 @@ impl Run<'_> {
         written(&message, partner)
     }
 
-    /// The answers in the neutral model: what the partner knows, with what we say over it.
-    fn answers(&self, partner: &Partner, owed: &[Link], name: &PackageName) -> Result<Vec<Answer>> {
+    /// The answers in the neutral model, one after the other: what the partner knows, with what we
+    /// say over it. Notes in `sent` whose they are, and what cannot be said.
+    fn answers(
+        &self,
+        partner: &Partner,
+        owed: &[i64],
+        name: &PackageName,
+        sent: &mut Sent,
+        each: &mut dyn FnMut(Answer) -> Result<()>,
+    ) -> Result<()> {
+        let now = self.tools.clock.now();
+        for rows in owed.chunks(CHUNK) {
+            let links = self.tools.state.links_in(rows)?;
+            let (keys, issues) = self.with_files(&links)?;
+            let find = |key: &str| {
+                keys.iter().position(|other| other == key).and_then(|index| issues[index].as_ref())
+            };
+            for link in &links {
+                let answer = self.answer(partner, link, name, now, &find)?;
+                sent.issues.extend(link.key.clone());
+                sent.findings.extend(answer.dropped().iter().map(|finding| Note {
+                    code: finding.code.to_string(),
+                    text: format!("{}: {}", answer.key, finding.text),
+                }));
+                each(answer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The local issues of those links that have files to send.
+    fn with_files(&self, links: &[Link]) -> Result<(Vec<String>, Vec<Option<Issue>>)> {
         let nothing = Outgoing::default();
         let news = |link: &&Link| {
             let sent = link.base.sent.as_ref().unwrap_or(&nothing);
             link.owed.as_ref().is_some_and(|owed| !owed.new_files(sent).is_empty())
         };
         let keys: Vec<String> =
-            owed.iter().filter(news).filter_map(|link| link.key.clone()).collect();
+            links.iter().filter(news).filter_map(|link| link.key.clone()).collect();
         let issues = match &self.away {
             _ if keys.is_empty() => Vec::new(),
             Some(reason) => return Err(Error::wait(TRACKER_UNAVAILABLE, reason.text.clone())),
             None => self.tools.tracker.get_many(&keys)?,
         };
-        let find = |key: &str| {
-            keys.iter().position(|other| other == key).and_then(|index| issues[index].as_ref())
-        };
-        let now = self.tools.clock.now();
-        owed.iter().map(|link| self.answer(partner, link, name, now, &find)).collect()
+        Ok((keys, issues))
     }
 
     fn answer<'i>(
@@ -200,7 +244,7 @@ impl Run<'_> {
             let here = |attachment: &&Attachment| attachment.name == file.name;
             let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
             match found {
-                Some(attachment) => files.push(attachment.clone()),
+                Some(attachment) => files.push(self.tools.stop.guard(attachment)),
                 None => {
                     let what = format!("{local_key}: the file {} is not there any more", file.name);
                     return Err(Error::item(ANSWER_UNWRITABLE, what));

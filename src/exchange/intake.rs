@@ -4,15 +4,22 @@ use std::time::SystemTime;
 
 use super::package::Doing;
 use super::queue::Next;
-use super::{Outcome, PackageReport, Partner, Run};
+use super::shelf::Outcomes;
+use super::{Outcome, PARTNER_CLOCK, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
 use crate::spool::{Found, Group, Mode, PartFile, Reason, Stored};
 use crate::state::KnownPart;
-use crate::{Finding, Result};
+use crate::{Error, Finding, Result};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 16 << 20;
+
+/// So often a part that cannot be read is tried, within about an hour.
+const READ_TRIES: u32 = 6;
+
+/// So far ahead of ours no clock is by chance.
+const CLOCK_MARGIN: chrono::Duration = chrono::Duration::hours(2);
 
 /// What a group of parts is.
 enum Look {
@@ -81,9 +88,16 @@ impl Run<'_> {
         let now = self.tools.clock.now();
         let reason = stored.reason.clone().unwrap_or_default();
         let entry = self.tools.spool.reclaim(&stored.directory)?;
-        let look = self.look(entry.parts(), entry.name())?;
         let attempts = reason.attempts;
         let before = Some(reason.clone());
+        let look = match self.look(entry.parts(), entry.name()) {
+            Ok(look) => look,
+            Err(error) if error.code != crate::DISK => return Err(error),
+            Err(error) => {
+                let doing = Doing { attempts, before, ..Doing::new(entry) };
+                return self.unreadable(doing, None, &error).map(|()| true);
+            }
+        };
         match look {
             Look::Complete(package) => {
                 self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
@@ -112,7 +126,12 @@ impl Run<'_> {
             self.set_aside(doing, Some(&seen.partner), &reason)?;
             return Ok(true);
         }
-        match self.look(&group.parts, &group.name)? {
+        let look = match self.look(&group.parts, &group.name) {
+            Ok(look) => look,
+            Err(error) if error.code == crate::DISK => return self.unreadable_yet(&group, &error),
+            Err(error) => return Err(error),
+        };
+        match look {
             Look::Complete(package) => {
                 let doing = self.claim(&group)?;
                 self.process(doing, &package)?;
@@ -127,7 +146,7 @@ impl Run<'_> {
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
                     let doing = self.claim(&group)?;
-                    self.put_off(doing, None, &reason, Vec::new())?;
+                    self.put_off(doing, None, &reason, Outcomes::default())?;
                     return Ok(true);
                 }
                 let mut report = PackageReport::new(name, None, Outcome::Waiting);
@@ -157,6 +176,34 @@ impl Run<'_> {
         Ok(group)
     }
 
+    /// A part of `incoming/` cannot be read. Parts that stay there are looked at again by the next
+    /// pass.
+    fn unreadable_yet(&mut self, group: &Group, error: &Error) -> Result<bool> {
+        if self.tools.spool.mode() != Mode::Move {
+            let report = PackageReport::new(group.name.to_string(), None, Outcome::Deferred);
+            self.report.packages.push(report.because(&Reason::of(error)));
+            return Ok(false);
+        }
+        let doing = self.claim(group)?;
+        self.unreadable(doing, None, error).map(|()| true)
+    }
+
+    /// A part cannot be read: it is tried again, later each time, and at last set aside with what
+    /// the system says. Others go on.
+    pub(super) fn unreadable(
+        &mut self,
+        doing: Doing,
+        partner: Option<&str>,
+        error: &Error,
+    ) -> Result<()> {
+        let hint = "check the disk and the permissions; then `engsync release` takes it at once";
+        let reason = Reason { hint: Some(hint.to_owned()), ..Reason::of(error) };
+        if doing.attempts + 1 >= READ_TRIES {
+            return self.set_aside(doing, partner, &reason);
+        }
+        self.put_off(doing, partner, &reason, Outcomes::default())
+    }
+
     fn claim(&self, group: &Group) -> Result<Doing> {
         let mut originals = Vec::new();
         if self.tools.spool.mode() == Mode::Keep {
@@ -172,6 +219,8 @@ impl Run<'_> {
 
     /// What the parts are: by their content, with their age only as doubt.
     fn look(&self, parts: &[PartFile], name: &engdat::PackageName) -> Result<Look> {
+        let (parts, repeated) = self.distinct(parts)?;
+        let parts = &parts;
         let names: Vec<PartName> = parts.iter().map(|part| part.name.clone()).collect();
         let first = parts.iter().find(|part| part.name.index == 1);
         let description = match first {
@@ -186,13 +235,48 @@ impl Run<'_> {
             Assembly::Waiting { missing } => Ok(Look::Waiting { missing, young }),
             Assembly::Broken(_) if young => Ok(Look::Waiting { missing: Vec::new(), young: true }),
             Assembly::Broken(findings) => Ok(Look::Broken(findings)),
-            Assembly::Complete(package) => {
+            Assembly::Complete(mut package) => {
                 if young && !self.opens(parts) {
                     return Ok(Look::Waiting { missing: Vec::new(), young: true });
                 }
+                package.findings.extend(repeated);
+                package.findings.extend(self.is_ahead(&package));
                 Ok(Look::Complete(package))
             }
         }
+    }
+
+    /// The parts, each once: an OFTP server may deliver a file twice, under two suffixes.
+    fn distinct(&self, parts: &[PartFile]) -> Result<(Vec<PartFile>, Vec<Finding>)> {
+        let mut once: Vec<PartFile> = Vec::new();
+        let mut findings = Vec::new();
+        for part in parts {
+            if let Some(before) = once.last()
+                && (before.name.index, before.size) == (part.name.index, part.size)
+                && self.tools.disk.digest(&before.path)? == self.tools.disk.digest(&part.path)?
+            {
+                let text = format!("{} is {} once more", part.file, before.file);
+                findings.push(Finding::warning(engdat::code::PART_REPEATED, text).at(&part.file));
+                continue;
+            }
+            once.push(part.clone());
+        }
+        Ok((once, findings))
+    }
+
+    /// That the partner's clock is wrong by hours; behind it cannot be told from a late delivery.
+    fn is_ahead(&self, package: &Package) -> Option<Finding> {
+        let partner = self.partner_of(&package.message)?;
+        let stamp = package.name.stamp()?.and_local_timezone(partner.zone).earliest()?;
+        let ahead = stamp.to_utc() - self.tools.clock.now();
+        (ahead >= CLOCK_MARGIN).then(|| {
+            let text = format!(
+                "{} bears a time that is {} hours ahead of ours",
+                package.name,
+                ahead.num_hours()
+            );
+            Finding::warning(PARTNER_CLOCK, text)
+        })
     }
 
     /// Whether the data parts can be opened: a young one that cannot is still arriving.

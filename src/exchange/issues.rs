@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::shelf::Outcomes;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
 use crate::issue::{ATTACHMENT_MISSING, Issue};
-use crate::state::{Link, LinkState};
+use crate::state::{Link, LinkState, State};
 use crate::sync::{self, Action, Context, Delivery, Outcome as IssueOutcome, Task, isolate};
 use crate::{Digest, Error, Fault, Finding, Result};
 
@@ -22,7 +23,7 @@ pub(super) type Ready = (Delivery, Option<Link>);
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     /// The issues that were come to.
-    pub issues: Vec<IssueOutcome>,
+    pub issues: Outcomes,
     /// What was noticed.
     pub findings: Vec<Finding>,
     /// Why it is to be tried again, where not all were come to.
@@ -38,7 +39,8 @@ impl Run<'_> {
         package: &str,
         reference: &str,
     ) -> Result<Applied> {
-        let mut applied = Applied::default();
+        let issues = Outcomes::on(&self.shelf);
+        let mut applied = Applied { issues, ..Applied::default() };
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
             self.tools.progress.begin("issues", issues as u64);
@@ -68,7 +70,12 @@ impl Run<'_> {
         let mut batch: Vec<Delivered> = Vec::new();
         let mut numbers = BTreeSet::new();
         let issues = &mut applied.issues;
-        let mut apply = |full| self.apply_batch(partner, full, package, reference, issues);
+        let mut apply = |full| {
+            let mut done = Vec::new();
+            let result = self.apply_batch(partner, full, package, reference, &mut done);
+            issues.extend(done);
+            result
+        };
         let findings = archive.deliver(&view, &mut |delivered| {
             // An issue meets what the one before it of the same number left.
             if batch.len() == size || numbers.contains(&delivered.issue.id) {
@@ -82,6 +89,12 @@ impl Run<'_> {
         apply(batch)?;
         applied.findings.extend(findings);
         Ok(())
+    }
+
+    pub(super) fn shelved(&self, outcomes: Vec<IssueOutcome>) -> Outcomes {
+        let mut shelved = Outcomes::on(&self.shelf);
+        shelved.extend(outcomes);
+        shelved
     }
 
     pub(super) fn is_shared(&self) -> bool {
@@ -273,9 +286,12 @@ impl Run<'_> {
             if file.content().is_none() {
                 continue;
             }
-            let digest: Digest = match file.digest() {
+            let stop = &self.tools.stop;
+            let guarded = stop.guard(file);
+            let digest: Digest = match guarded.digest() {
                 Ok((digest, _)) => digest,
                 Err(error) => {
+                    stop.go_on()?;
                     let text = format!("{} cannot be read: {error}", file.name);
                     delivered.findings.push(Finding::warning(CONTENT_DAMAGED, text));
                     continue;
@@ -283,7 +299,8 @@ impl Run<'_> {
             };
             let known = link.and_then(|link| link.base.files_in.get(&file.name));
             if known.is_none_or(|known| known.sha256 != digest.to_string()) {
-                self.tools.tracker.prepare(file)?;
+                let prepared = self.tools.tracker.prepare(&guarded);
+                prepared.or_else(|error| stop.go_on().and(Err(error)))?;
             }
         }
         Ok(())
@@ -317,15 +334,17 @@ impl Run<'_> {
         let state = self.tools.state;
         self.feed.borrow_mut().note_others(self.tools.tracker)?;
         let feed = self.feed.borrow();
-        let all = state.meta("sweep-all")?.is_some_and(|all| all == "yes");
+        let also = also(state)?;
         let partners = &self.tools.settings.partners;
         for partner in partners.iter().filter(|partner| only.is_none_or(|key| key == partner.key)) {
             let rules = rules_key(partner);
             let hash = rules_hash(partner);
-            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash) && !all;
+            let same_rules = state.meta(&rules)?.as_deref() == Some(&hash);
             let changed = feed.others().filter(|_| same_rules);
-            let known = |link: &Link| same_rules && feed.is_known(link);
-            let (outcomes, halted) = self.sweep_partner(partner, changed, &known);
+            let changed = changed.map(|changed| changed.union(&also).cloned().collect());
+            let asked = |link: &Link| link.key.as_ref().is_some_and(|key| also.contains(key));
+            let known = |link: &Link| same_rules && feed.is_known(link) && !asked(link);
+            let (outcomes, halted) = self.sweep_partner(partner, changed.as_ref(), &known);
             if !outcomes.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
                 report.issues = outcomes;
@@ -337,8 +356,8 @@ impl Run<'_> {
         // One partner's sweep says nothing of the others: their changes stay unseen.
         if only.is_none() || self.tools.settings.partners.len() == 1 {
             state.set_meta(FEED, feed.token())?;
-            if all {
-                state.set_meta("sweep-all", "no")?;
+            if !also.is_empty() {
+                set_also(state, &BTreeSet::new())?;
             }
         }
         Ok(())
@@ -350,10 +369,9 @@ impl Run<'_> {
         partner: &Partner,
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
-    ) -> (Vec<IssueOutcome>, Result<()>) {
-        let mut outcomes = Vec::new();
+    ) -> (Outcomes, Result<()>) {
+        let mut outcomes = Outcomes::on(&self.shelf);
         let done = self.look_at(partner, changed, known, &mut outcomes);
-        outcomes.retain(|outcome| outcome.action != Action::Unchanged);
         (outcomes, done)
     }
 
@@ -362,7 +380,7 @@ impl Run<'_> {
         partner: &Partner,
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
-        outcomes: &mut Vec<IssueOutcome>,
+        outcomes: &mut Outcomes,
     ) -> Result<()> {
         let state = self.tools.state;
         let linked = state.linked_keys(&partner.key)?;
@@ -376,15 +394,18 @@ impl Run<'_> {
             let mut links = state.links_of_keys(&partner.key, chunk)?;
             links.retain(|link| !known(link));
             let locals = self.locals(links.iter())?;
+            let mut news = Vec::new();
             let transaction = state.begin()?;
             for link in links {
                 let local = link.key.as_ref().and_then(|key| locals.get(key)).cloned();
                 if local.is_none() && link.state == LinkState::Gone {
                     continue;
                 }
-                outcomes.extend(sync::sweep(&context, link, local)?);
+                let looked = sync::sweep(&context, link, local)?;
+                news.extend(looked.filter(|outcome| outcome.action != Action::Unchanged));
             }
             transaction.commit()?;
+            outcomes.extend(news);
         }
         Ok(())
     }
@@ -392,6 +413,20 @@ impl Run<'_> {
 
 /// Where the tracker's change feed was read up to.
 pub(super) const FEED: &str = "feed";
+
+/// The keys that the next sweep looks at, changed or not.
+pub(super) fn also(state: &State) -> Result<BTreeSet<String>> {
+    let also = state.meta(ALSO)?;
+    Ok(also.and_then(|also| serde_json::from_str(&also).ok()).unwrap_or_default())
+}
+
+/// Has the next sweep look at these.
+pub(super) fn set_also(state: &State, keys: &BTreeSet<String>) -> Result<()> {
+    state.set_meta(ALSO, &serde_json::json!(keys).to_string())
+}
+
+/// Where those keys are remembered.
+const ALSO: &str = "sweep-also";
 
 fn rules_key(partner: &Partner) -> String {
     format!("rules:{}", partner.key)

@@ -34,6 +34,7 @@ impl Import {
     /// When the file or the partner cannot be told, or the run could not go on.
     pub fn run(&self, tools: &Tools<'_>) -> Result<Report> {
         let mut run = Run::start(tools)?;
+        run.meet_tracker()?;
         run.recover()?;
         run.note_rules()?;
         let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -126,11 +127,11 @@ impl Run<'_> {
         if self.tools.options.no_remote {
             return Ok(());
         }
-        let owed = self.tools.state.owed(&partner.key)?;
+        let owed = self.tools.state.owed_rows(&partner.key)?;
         if owed.is_empty() {
             return Ok(());
         }
-        let sent = self.freeze(partner, owed, Some(out))?;
+        let sent = self.freeze(partner, &owed, Some(out))?;
         self.report.sent.push(sent);
         if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
     }

@@ -53,6 +53,7 @@ impl Parcel {
                 partner: partner.key.clone(),
                 files: parts,
                 issues,
+                findings: Vec::new(),
             });
         }
         tools.disk.make_dirs(&dir)?;
@@ -91,7 +92,13 @@ impl Parcel {
         })?;
         transaction.commit()?;
         super::answer::publish_frozen(tools)?;
-        Ok(Sent { name: name.to_string(), partner: partner.key.clone(), files, issues: Vec::new() })
+        Ok(Sent {
+            name: name.to_string(),
+            partner: partner.key.clone(),
+            files,
+            issues: Vec::new(),
+            findings: Vec::new(),
+        })
     }
 }
 

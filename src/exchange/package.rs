@@ -2,12 +2,12 @@
 
 use super::intake::reused;
 use super::issues::Applied;
+use super::shelf::Outcomes;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
 use crate::spool::{Active, Entry, PartFile, Reason};
 use crate::state::{DUPLICATE, Identity, KnownPart, PackageRow};
-use crate::sync::{Action, Outcome as IssueOutcome};
 use crate::{Error, Fault, Finding, Result, stamp};
 
 /// A package in hand.
@@ -49,8 +49,11 @@ impl Run<'_> {
             };
             return self.set_aside(doing, None, &reason);
         };
-        let (content, _) = doing.entry.digest()?;
-        let total = u16::try_from(doing.entry.parts().len()).unwrap_or(u16::MAX);
+        let content = match doing.entry.digest() {
+            Ok((content, _)) => content,
+            Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
+        };
+        let total = doing.entry.total();
         let identity =
             Identity { partner: partner.key.clone(), total, content: content.to_string() };
         match self.tools.state.seen(&name)? {
@@ -61,7 +64,7 @@ impl Run<'_> {
                     &partner,
                     Outcome::Duplicate,
                     Some(&reason),
-                    vec![],
+                    Outcomes::default(),
                     &[],
                 );
             }
@@ -77,13 +80,16 @@ impl Run<'_> {
             Err(error) if error.fault == Fault::Item => {
                 return self.set_aside(doing, Some(&partner.key), &Reason::of(&error));
             }
+            Err(error) if error.code == crate::DISK => {
+                return self.unreadable(doing, Some(&partner.key), &error);
+            }
             Err(error) => return Err(error),
         };
         findings.splice(0..0, package.findings.iter().cloned());
         let reference = package.message.reference.clone();
         if let Some(reason) = &self.away {
             let reason = reason.clone();
-            return self.put_off(doing, Some(&partner.key), &reason, Vec::new());
+            return self.put_off(doing, Some(&partner.key), &reason, Outcomes::default());
         }
         match self.apply(&partner, &archives, &name.to_string(), &reference) {
             Ok(Applied { issues, findings: more, halted: None }) => {
@@ -137,7 +143,7 @@ impl Run<'_> {
         partner: &Partner,
         outcome: Outcome,
         reason: Option<&Reason>,
-        issues: Vec<IssueOutcome>,
+        issues: Outcomes,
         findings: &[Finding],
     ) -> Result<()> {
         let name = doing.entry.name().to_string();
@@ -174,7 +180,7 @@ impl Run<'_> {
         doing: Doing,
         partner: Option<&str>,
         reason: &Reason,
-        issues: Vec<IssueOutcome>,
+        issues: Outcomes,
     ) -> Result<()> {
         let name = doing.entry.name().to_string();
         let attempts = doing.attempts + 1;
@@ -235,10 +241,9 @@ impl Run<'_> {
 }
 
 /// Why a package is tried again: an issue of it could not be written.
-pub(super) fn failure(issues: &[IssueOutcome]) -> Option<Reason> {
-    let failed = issues.iter().find(|issue| issue.action == Action::Failed)?;
-    let why = failed.findings.last().map_or("", |finding| &finding.text);
-    let number = if failed.remote.is_empty() { "an issue" } else { &failed.remote };
+pub(super) fn failure(issues: &Outcomes) -> Option<Reason> {
+    let (number, why) = issues.failed()?;
+    let number = if number.is_empty() { "an issue" } else { number };
     Some(Reason::new(ISSUE_FAILED, format!("{number}: {why}")))
 }
 

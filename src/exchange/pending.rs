@@ -55,7 +55,7 @@ impl Run<'_> {
             });
             if !issues.is_empty() {
                 let mut report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Applied);
-                report.issues = issues;
+                report.issues = self.shelved(issues);
                 self.report.packages.push(report);
             }
             match done {

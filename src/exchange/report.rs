@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::sync::Outcome as IssueOutcome;
+use super::shelf::Outcomes;
 
 /// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -38,7 +38,7 @@ pub struct PackageReport {
     /// What was noticed about the package itself.
     pub findings: Vec<Note>,
     /// Its issues.
-    pub issues: Vec<IssueOutcome>,
+    pub issues: Outcomes,
     /// It was so before: standing trouble, not news.
     #[serde(skip)]
     pub standing: bool,
@@ -100,6 +100,8 @@ pub struct Sent {
     pub files: Vec<String>,
     /// The local keys of the issues in it.
     pub issues: Vec<String>,
+    /// What of it could not be said.
+    pub findings: Vec<Note>,
 }
 
 /// An exchange with a server.
@@ -182,7 +184,7 @@ impl PackageReport {
             text: None,
             hint: None,
             findings: Vec::new(),
-            issues: Vec::new(),
+            issues: Outcomes::default(),
             standing: false,
         }
     }
@@ -203,8 +205,7 @@ impl Report {
     pub fn is_trouble(&self) -> bool {
         let package = |package: &PackageReport| {
             let outcome = matches!(package.outcome, Outcome::Deferred | Outcome::Corrupt);
-            let issues = package.issues.iter().any(IssueOutcome::is_trouble);
-            (outcome || issues) && !package.standing
+            (outcome || package.issues.is_trouble()) && !package.standing
         };
         self.packages.iter().any(package)
             || self.exchanges.iter().any(|exchange| exchange.error.is_some())

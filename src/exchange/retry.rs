@@ -42,7 +42,9 @@ pub fn retry(tools: &Tools<'_>, links: Vec<Link>) -> Result<Retried> {
     let run = Run::start(tools)?;
     let mut retried = Retried::default();
     let transaction = tools.state.begin()?;
+    let mut also = super::issues::also(tools.state)?;
     for mut link in links {
+        also.extend(link.key.clone());
         let mut files = Vec::new();
         for (mark, held) in &link.base.held {
             let Some(name) = mark.strip_prefix(FILE) else { continue };
@@ -72,8 +74,8 @@ pub fn retry(tools: &Tools<'_>, links: Vec<Link>) -> Result<Retried> {
         tools.state.save_link(&mut link)?;
     }
     retried.freed -= retried.missing.len();
-    // What goes out is looked at by the sweep, which must not skip this issue.
-    tools.state.set_meta("sweep-all", "yes")?;
+    // What goes out is looked at by the sweep, which must not skip these.
+    super::issues::set_also(tools.state, &also)?;
     transaction.commit()?;
     Ok(retried)
 }

@@ -56,6 +56,12 @@ impl Attachment {
         Self { name: clean_name(name), ..self.clone() }
     }
 
+    /// The same file, read through what `wrap` makes of its content.
+    #[must_use]
+    pub fn through(&self, wrap: impl FnOnce(Arc<dyn Content>) -> Arc<dyn Content>) -> Self {
+        Self { content: self.content.clone().map(wrap), ..self.clone() }
+    }
+
     /// Where its bytes come from; `None` where the content did not come.
     #[must_use]
     pub fn content(&self) -> Option<&Arc<dyn Content>> {

@@ -126,6 +126,14 @@ impl Entry<Active> {
         &self.parts
     }
 
+    /// How many different parts it has.
+    #[must_use]
+    pub fn total(&self) -> u16 {
+        let mut indices: Vec<u16> = self.parts.iter().map(|part| part.name.index).collect();
+        indices.dedup();
+        u16::try_from(indices.len()).unwrap_or(u16::MAX)
+    }
+
     /// The digest over its parts in their order: what the package is, whatever suffixes its
     /// files bear. Answers each part's digest too.
     ///
@@ -134,9 +142,14 @@ impl Entry<Active> {
     pub fn digest(&self) -> Result<(Digest, Vec<Digest>)> {
         let mut all = String::new();
         let mut each = Vec::new();
+        let mut before = None;
         for part in &self.parts {
             let digest = self.spool.disk.digest(&part.path)?;
-            all.push_str(&format!("{:03}{digest}", part.name.index));
+            // The same part once more, under another suffix.
+            if before != Some((part.name.index, digest)) {
+                all.push_str(&format!("{:03}{digest}", part.name.index));
+            }
+            before = Some((part.name.index, digest));
             each.push(digest);
         }
         Ok((Digest::of(all.as_bytes()), each))

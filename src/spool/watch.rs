@@ -31,7 +31,7 @@ impl Spool {
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
         let told = move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| event.need_rescan() || is_arrival(&event.kind)) {
+            if is_reason(&event) {
                 wake();
             }
         };
@@ -84,6 +84,11 @@ impl Group {
     }
 }
 
+/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed.
+fn is_reason(event: &notify::Result<notify::Event>) -> bool {
+    event.as_ref().map_or(true, |event| event.need_rescan() || is_arrival(&event.kind))
+}
+
 /// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
 fn is_arrival(kind: &EventKind) -> bool {
     matches!(
@@ -102,6 +107,20 @@ mod tests {
     use notify::event::{CreateKind, DataChange, MetadataKind, RemoveKind};
 
     use super::*;
+
+    #[test]
+    fn lost_events_wake_too() {
+        use notify::event::Flag;
+        let lost = notify::Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        let cases = [
+            (Ok(lost), true),
+            (Ok(notify::Event::new(EventKind::Other)), false),
+            (Err(notify::Error::generic("gone")), true),
+        ];
+        for (event, wanted) in cases {
+            assert_eq!(is_reason(&event), wanted, "{event:?}");
+        }
+    }
 
     #[test]
     fn only_what_may_complete_a_file_wakes() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{State, json, to_json};
-use crate::{Result, Timestamp};
+use crate::Result;
 
 /// A row of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,13 +107,5 @@ impl State {
                 })
             },
         )
-    }
-
-    /// Removes rows older than `limit`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn trim_journal(&self, limit: Timestamp) -> Result<usize> {
-        self.execute("DELETE FROM journal WHERE at < ?1", [limit.to_rfc3339()])
     }
 }

@@ -153,6 +153,24 @@ impl State {
         self.query(&sql, [partner], read)
     }
 
+    /// The rows of the links of a partner with something owed, without reading them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn owed_rows(&self, partner: &str) -> Result<Vec<i64>> {
+        let sql = "SELECT id FROM link WHERE partner = ?1 AND owed IS NOT NULL ORDER BY id";
+        self.query(sql, [partner], |row| row.get(0))
+    }
+
+    /// The links in some rows.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn links_in(&self, rows: &[i64]) -> Result<Vec<Link>> {
+        let sql = format!("{COLUMNS} WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id");
+        self.query(&sql, [to_json(&rows)?], read)
+    }
+
     /// The links of a partner with a delivery that a gate kept back.
     ///
     /// # Errors

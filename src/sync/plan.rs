@@ -92,12 +92,12 @@ pub enum Side {
 }
 
 /// A field or operation that cannot be done until something changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The field, or `comments`, `attachments`.
     pub field: Field,
     /// The stable word.
-    #[serde(serialize_with = "code")]
+    #[serde(serialize_with = "code", deserialize_with = "code_back")]
     pub code: Code,
     /// In words.
     pub text: String,
@@ -127,8 +127,12 @@ fn code<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(code.as_str())
 }
 
+fn code_back<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Code, D::Error> {
+    String::deserialize(from).map(|word| Code::read_back(&word))
+}
+
 /// An open conflict, as a report names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictNote {
     /// Its number.
     pub id: i64,
@@ -281,7 +285,7 @@ pub struct OutPlan {
 }
 
 /// What happened to what could be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// The local issue was made.
@@ -299,7 +303,7 @@ pub enum Action {
 }
 
 /// What became of one issue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The partner's number.
     pub remote: String,
@@ -318,7 +322,7 @@ pub struct Outcome {
     /// What is in conflict.
     pub conflicts: Vec<ConflictNote>,
     /// What was noticed.
-    #[serde(serialize_with = "findings")]
+    #[serde(serialize_with = "findings", deserialize_with = "findings_back")]
     pub findings: Vec<Finding>,
 }
 
@@ -352,4 +356,16 @@ fn findings<S: serde::Serializer>(list: &[Finding], serializer: S) -> Result<S::
     serializer.collect_seq(list.iter().map(|finding| {
         BTreeMap::from([("code", finding.code.as_str()), ("text", finding.text.as_str())])
     }))
+}
+
+/// As a report says them: the code and the words.
+fn findings_back<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Vec<Finding>, D::Error> {
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(deserialize_with = "code_back")]
+        code: Code,
+        text: String,
+    }
+    let said = Vec::<Said>::deserialize(from)?;
+    Ok(said.into_iter().map(|Said { code, text }| Finding::warning(code, text)).collect())
 }

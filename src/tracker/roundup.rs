@@ -19,7 +19,7 @@ mod ties;
 mod write;
 mod xmlrpc;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::http::{self, Http};
@@ -27,11 +27,11 @@ use super::{
     Capabilities, Changes, Checked, Feed, GoOn, Marker, NewComment, Order, Receipt, Schema,
     TRACKER_UNAVAILABLE, Tracker, Written,
 };
-use crate::issue::{Attachment, Digest, Field, Issue};
+use crate::issue::{Attachment, Field, Issue};
 use crate::{Error, Result};
 
 use api::Api;
-use data::Classes;
+use data::{Classes, Where};
 use names::Names;
 
 /// Which interface is used.
@@ -75,7 +75,7 @@ pub struct Roundup {
     classes: OnceLock<Classes>,
     me: OnceLock<String>,
     names: Names,
-    digests: Mutex<HashMap<String, (Digest, u64)>>,
+    files: Mutex<HashMap<String, Attachment>>,
 }
 
 impl Roundup {
@@ -91,7 +91,7 @@ impl Roundup {
             classes: OnceLock::new(),
             me: OnceLock::new(),
             names: Names::default(),
-            digests: Mutex::default(),
+            files: Mutex::default(),
         })
     }
 
@@ -128,6 +128,24 @@ impl Roundup {
         self.api()?;
         let unknown = || Error::wait(TRACKER_UNAVAILABLE, "the schema of Roundup is not known");
         self.classes.get().ok_or_else(unknown)
+    }
+
+    /// Those of these issues that are there: a retired one can be read and written by its number,
+    /// but is in no list.
+    fn present(&self, keys: &[&str]) -> Result<HashSet<String>> {
+        let numbers = keys.iter().filter(|key| is_number(key)).map(|key| (*key).to_owned());
+        let numbers: Vec<String> = numbers.collect();
+        let mut present = HashSet::with_capacity(numbers.len());
+        for chunk in numbers.chunks(150) {
+            let found = self.api()?.select("issue", &Where::Ids(chunk.to_vec()), &["id"])?;
+            present.extend(found.into_iter().map(|item| item.id));
+        }
+        Ok(present)
+    }
+
+    /// That the issue is there.
+    fn need(&self, key: &str) -> Result<()> {
+        if self.present(&[key])?.is_empty() { Err(rest::gone("issue", key)) } else { Ok(()) }
     }
 
     /// The id of our account.
@@ -172,19 +190,23 @@ impl Tracker for Roundup {
     }
 
     fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written> {
+        self.need(key)?;
         let refused = self.change(key, changes, expected)?;
         self.written(key, refused)
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {
+        self.need(key)?;
         self.add_comment(key, comment)
     }
 
     fn edit_comment(&self, key: &str, id: &str, text: &str) -> Result<()> {
+        self.need(key)?;
         self.change_comment(key, id, text)
     }
 
     fn delete_comment(&self, key: &str, id: &str) -> Result<()> {
+        self.need(key)?;
         self.remove_comment(key, id)
     }
 
@@ -195,10 +217,12 @@ impl Tracker for Roundup {
     }
 
     fn attach(&self, key: &str, file: &Attachment) -> Result<()> {
+        self.need(key)?;
         self.attach_file(key, file)
     }
 
     fn detach(&self, key: &str, name: &str) -> Result<()> {
+        self.need(key)?;
         self.detach_file(key, name)
     }
 
@@ -207,6 +231,7 @@ impl Tracker for Roundup {
     }
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {
+        self.need(key)?;
         self.tie(key, marker)
     }
 
@@ -217,4 +242,9 @@ impl Tracker for Roundup {
     fn write_many(&self, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
         self.carry_out_all(orders, go_on)
     }
+}
+
+/// Issues are known by their numbers.
+fn is_number(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit())
 }

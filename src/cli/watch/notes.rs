@@ -166,17 +166,27 @@ fn package_line(package: &PackageReport) -> String {
         (Action::Held, "held"),
         (Action::Failed, "failed"),
     ];
+    let mut found: Vec<(usize, Vec<String>)> = actions.iter().map(|_| (0, Vec::new())).collect();
+    let read = package.issues.each(&mut |issue| {
+        let place = actions.iter().position(|(action, _)| *action == issue.action);
+        if let Some((number, keys)) = place.and_then(|place| found.get_mut(place)) {
+            *number += 1;
+            if *number <= 5 {
+                keys.push(issue.local.clone().unwrap_or_else(|| issue.remote.clone()));
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = read {
+        tracing::warn!("not all issues of {} can be told: {error}", package.name);
+    }
     let words: Vec<String> = actions
         .iter()
-        .filter_map(|(action, word)| {
-            let of = package.issues.iter().filter(|issue| issue.action == *action);
-            let keys: Vec<&str> =
-                of.map(|issue| issue.local.as_deref().unwrap_or(&issue.remote)).collect();
-            match keys.len() {
-                0 => None,
-                1..=5 => Some(format!("{word} {}", plain(&keys.join(", ")))),
-                number => Some(format!("{word} {number} issues")),
-            }
+        .zip(found)
+        .filter_map(|((_, word), (number, keys))| match number {
+            0 => None,
+            1..=5 => Some(format!("{word} {}", plain(&keys.join(", ")))),
+            number => Some(format!("{word} {number} issues")),
         })
         .collect();
     if !words.is_empty() {
@@ -199,7 +209,7 @@ mod tests {
         for (key, action) in [("ISS-1", Action::Created), ("ISS-2", Action::Updated)] {
             let mut issue = IssueOutcome::new("4711", Some(key));
             issue.action = action;
-            package.issues.push(issue);
+            package.issues.extend(vec![issue]);
         }
         let wanted = format!("{name} (oem) applied: created ISS-1; updated ISS-2");
         assert_eq!(package_line(&package), wanted);

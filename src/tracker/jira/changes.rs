@@ -5,13 +5,14 @@
 //! far enough for changes that a search shows late; as long as nothing changes it stays.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value as Json, json};
 
 use super::Jira;
 use super::client::both;
 use super::fields::parse_instant;
-use super::marker::number;
+use super::marker::{self, number};
 use super::read;
 use crate::tracker::Feed;
 use crate::tracker::http::Request;
@@ -19,6 +20,8 @@ use crate::{Error, Result, Timestamp};
 
 /// How far the window reaches back: longer than any search index lags.
 const OVERLAP: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
+/// How long the tracker's time is not asked for again.
+const FRESH: std::time::Duration = std::time::Duration::from_secs(60);
 /// While no more changes than this were seen in the window, it is read with all fields, so that
 /// revisions can be told.
 const FEW: usize = 100;
@@ -57,7 +60,7 @@ pub(super) fn since(jira: &Jira, token: Option<&str>) -> Result<Feed> {
                 || jira.search(&jql, "updated ASC, key ASC", &["updated"], false),
             );
             let all = in_order(all?);
-            jira.memory().highest = all.iter().map(|change| number(&change.key)).max().or(Some(0));
+            marker::listed(jira, all.iter().map(|change| number(&change.key)).max());
             let token = anew(time?, 0, &all);
             let keys = Some(all.into_iter().map(|change| change.key).collect());
             Ok(Feed { token: token.text(project), keys, ..Feed::default() })
@@ -143,12 +146,18 @@ fn in_order(issues: Vec<Json>) -> Vec<Change> {
     found
 }
 
-/// The tracker's time.
+/// The tracker's time, as of at most a minute ago: an earlier one only makes the window larger.
 fn now(jira: &Jira) -> Result<Timestamp> {
+    if let Some((time, asked)) = jira.memory().time
+        && asked.elapsed() < FRESH
+    {
+        return Ok(time);
+    }
     let info = jira.json(Request::get(&jira.path("serverInfo")))?;
-    let time = info["serverTime"].as_str().and_then(parse_instant);
-    time.ok_or_else(|| {
+    let time = info["serverTime"].as_str().and_then(parse_instant).ok_or_else(|| {
         let what = "the tracker does not tell its time (serverInfo)";
         Error::wait(crate::tracker::TRACKER_UNAVAILABLE, what)
-    })
+    })?;
+    jira.memory().time = Some((time, Instant::now()));
+    Ok(time)
 }

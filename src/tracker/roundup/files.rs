@@ -1,7 +1,7 @@
 //! Attachments: items of class `file` that the issue has in `files`.
 //!
 //! A file of ours says its SHA-256 and size as parameters of its media type, so that it need not
-//! be fetched to be compared. One of somebody else's is fetched once for that.
+//! be fetched to be compared.
 
 use std::io;
 use std::sync::PoisonError;
@@ -10,7 +10,7 @@ use super::Roundup;
 use super::data::{Data, Item, Values, Where};
 use super::rest::{TRIES, busy, gone};
 use crate::issue::{Attachment, Digest};
-use crate::tracker::TRACKER_REFUSED;
+use crate::tracker::{TRACKER_REFUSED, TRACKER_UNAVAILABLE};
 use crate::{DISK, Error, Fault, NOT_FOUND, Result};
 
 /// What is read of a file.
@@ -50,27 +50,20 @@ fn fingerprint(media_type: &str) -> Option<(Digest, u64)> {
 }
 
 impl Roundup {
-    /// A handle on a file; its digest is known, unless it cannot be read.
+    /// A handle on a file. Contents do not change, so all handles share what one has read.
     pub(super) fn attachment(&self, item: &Item) -> Result<Attachment> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&item.id) {
+            return Ok(file.clone());
+        }
         let content = self.api()?.content(&item.id);
         let name = if item.text("name").is_empty() { "file" } else { item.text("name") };
         let file = Attachment::new(name, None, content);
-        let known = fingerprint(item.text("type")).or_else(|| {
-            self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&item.id).copied()
-        });
-        let known = match known {
-            Some(known) => known,
-            None => match file.digest() {
-                Ok(known) => known,
-                Err(error) => {
-                    tracing::warn!(file = item.id, %error, "a file of Roundup cannot be read");
-                    return Ok(file);
-                }
-            },
+        let file = match fingerprint(item.text("type")) {
+            Some((digest, size)) => file.with_digest(digest, size),
+            None => file,
         };
-        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-        digests.insert(item.id.clone(), known);
-        Ok(file.with_digest(known.0, known.1))
+        Ok(files.entry(item.id.clone()).or_insert(file).clone())
     }
 
     fn files_of(&self, key: &str) -> Result<(Vec<String>, Vec<Item>, Option<String>)> {
@@ -94,7 +87,11 @@ impl Roundup {
             let (ids, files, mark) = self.files_of(key)?;
             let mut same = Vec::new();
             for item in files.iter().filter(|item| self.is_named(item, &file.name)) {
-                if self.attachment(item)?.known_digest() == Some(digest) {
+                let (there, _) = self.attachment(item)?.digest().map_err(|error| {
+                    let what = format!("cannot read {:?} of issue {key}", file.name);
+                    Error::wait(TRACKER_UNAVAILABLE, what).because(error)
+                })?;
+                if there == digest {
                     return Ok(());
                 }
                 same.push(item.id.clone());

@@ -13,14 +13,18 @@ const AT_ONCE: usize = 4;
 
 impl Roundup {
     pub(super) fn carry_out_all(&self, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
+        let keys: Vec<&str> = orders.iter().filter_map(|order| order.key.as_deref()).collect();
         // Found out once, not by each thread.
-        if let Err(error) = self.me().map(drop) {
-            let mut receipts = nothing(orders.len());
-            if let Some(first) = receipts.first_mut() {
-                first.error = Some(error);
+        let present = match self.me().and_then(|_| self.present(&keys)) {
+            Ok(present) => present,
+            Err(error) => {
+                let mut receipts = nothing(orders.len());
+                if let Some(first) = receipts.first_mut() {
+                    first.error = Some(error);
+                }
+                return receipts;
             }
-            return receipts;
-        }
+        };
         let next = AtomicUsize::new(0);
         let halted = AtomicBool::new(false);
         let receipts = Mutex::new(nothing(orders.len()));
@@ -30,7 +34,10 @@ impl Roundup {
                 let Some(order) = orders.get(at) else { return };
                 let key = order.key.clone();
                 let mut receipt = Receipt { tried: true, key, ..Receipt::default() };
-                receipt.error = self.carry_out(order, &mut receipt).err();
+                receipt.error = match &order.key {
+                    Some(key) if !present.contains(key) => Some(super::rest::gone("issue", key)),
+                    _ => self.carry_out(order, &mut receipt).err(),
+                };
                 if receipt.error.as_ref().is_some_and(|error| error.fault != Fault::Item) {
                     halted.store(true, Ordering::Relaxed);
                 }

@@ -16,7 +16,9 @@ struct Table {
     items: HashMap<String, Item>,
     /// All of them were read.
     whole: bool,
-    /// Ids and names that were asked for and are not there.
+    /// Those that were retired: they have names, but nothing is to be linked to them.
+    retired: HashMap<String, Item>,
+    /// Ids that were asked for and are not there.
     missing: HashSet<String>,
 }
 
@@ -63,7 +65,8 @@ impl Names {
             let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
             let table = tables.entry(class.to_owned()).or_default();
             let unknown = |id: &&&str| {
-                !id.is_empty() && !table.items.contains_key(**id) && !table.missing.contains(**id)
+                let known = table.items.contains_key(**id) || table.retired.contains_key(**id);
+                !id.is_empty() && !known && !table.missing.contains(**id)
             };
             let unknown: BTreeSet<&str> = ids.iter().filter(unknown).copied().collect();
             unknown.into_iter().map(str::to_owned).collect()
@@ -91,7 +94,33 @@ impl Names {
             table.items.extend(found.into_iter().map(|item| (item.id.clone(), item)));
             let missing = still.into_iter().filter(|id| !table.items.contains_key(id));
             let missing: Vec<String> = missing.collect();
-            table.missing.extend(missing);
+            drop(tables);
+            self.read_retired(api, classes, class, missing)?;
+        }
+        Ok(())
+    }
+
+    /// What was retired is in no list any more, but issues may still link to it.
+    fn read_retired(
+        &self,
+        api: &dyn Api,
+        classes: &Classes,
+        class: &str,
+        ids: Vec<String>,
+    ) -> Result<()> {
+        let properties = self.properties(classes, class);
+        let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
+        for id in ids {
+            let found = match is_numbered(class) {
+                true => None,
+                false => api.look(class, &id, &properties)?,
+            };
+            let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+            let table = tables.entry(class.to_owned()).or_default();
+            match found {
+                Some((item, _)) => drop(table.retired.insert(id, item)),
+                None => drop(table.missing.insert(id)),
+            }
         }
         Ok(())
     }
@@ -117,7 +146,7 @@ impl Names {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let table = tables.get(class);
         let text = |id: &&str| {
-            let item = table.and_then(|table| table.items.get(*id))?;
+            let item = table.and_then(|table| table.items.get(*id).or(table.retired.get(*id)))?;
             Some(item.text(property).to_owned())
         };
         Ok(ids.iter().map(text).collect())

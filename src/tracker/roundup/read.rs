@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Roundup;
 use super::data::{Data, Item, Kind, Where};
 use super::fields::{DESCRIPTION, KEY, Place};
 use super::marker::Identity;
+use super::{Roundup, is_number};
 use crate::Result;
 use crate::issue::{Comment, Issue, Person, Value};
 
@@ -63,8 +63,7 @@ impl Roundup {
     /// The issues with these keys, in their order.
     pub(super) fn read_many(&self, keys: &[String]) -> Result<Vec<Option<Issue>>> {
         let properties = self.properties()?;
-        let numbers = |key: &&String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
-        let mut wanted: Vec<String> = keys.iter().filter(numbers).cloned().collect();
+        let mut wanted: Vec<String> = keys.iter().filter(|key| is_number(key)).cloned().collect();
         wanted.sort();
         wanted.dedup();
         let mut found: HashMap<String, Issue> = HashMap::with_capacity(wanted.len());
