@@ -5,7 +5,7 @@
 //! Ours is the whole transport: host key, fsync and rename of every file here, `fsync@openssh.com` and
 //! reading back over there. `sftp` only copies. Both are counted net of the first connection; what further sessions of ours cost is in.
 //!
-//! `cargo bench --bench sftp` (installs sshd where it is absent, see `.ci/sshd.sh`)
+//! `cargo bench --bench sftp [-- small]` (installs sshd where it is absent, see `.ci/sshd.sh`)
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, reason = "a benchmark")]
 #![allow(clippy::disallowed_methods, reason = "it plays the partner's server")]
 #![allow(missing_docs, reason = "a benchmark")]
@@ -253,13 +253,15 @@ fn main() {
     println!("|---|---|---|---|---|---|---|");
 
     let inbox = server.directory("in");
-    fs::write(inbox.join("large"), bytes(LARGE, 1)).unwrap();
-    empty(&from);
-    fs::copy(inbox.join("large"), from.join("large")).unwrap();
-    let name = "a file of 200 MB, one session";
-    let case = Case { server: &server, name, port: server.port, sessions: 1, rounds: ROUNDS };
-    case.print("get", 1, LARGE, case.get(work.path()), 0.7);
-    case.print("put", 1, LARGE, case.put(&from), 0.7);
+    if !std::env::args().any(|argument| argument == "small") {
+        fs::write(inbox.join("large"), bytes(LARGE, 1)).unwrap();
+        empty(&from);
+        fs::copy(inbox.join("large"), from.join("large")).unwrap();
+        let name = "a file of 200 MB, one session";
+        let case = Case { server: &server, name, port: server.port, sessions: 1, rounds: ROUNDS };
+        case.print("get", 1, LARGE, case.get(work.path()), 0.7);
+        case.print("put", 1, LARGE, case.put(&from), 0.7);
+    }
 
     empty(&inbox);
     empty(&from);

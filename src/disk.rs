@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
 use crate::{Digest, Error, Fault, Hasher, Result};
 
+mod batch;
 #[cfg(debug_assertions)]
 mod record;
 mod steps;

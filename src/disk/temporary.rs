@@ -126,7 +126,7 @@ pub(super) fn link_and_unlink(from: &Path, to: &Path) -> rustix::io::Result<()> 
 }
 
 /// The process's file mode mask, without changing it.
-fn umask() -> u32 {
+pub(super) fn umask() -> u32 {
     let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0o022 };
     status
         .lines()

@@ -114,6 +114,7 @@ fn row_27_death_before_each_step_loses_and_doubles_nothing() {
         }
         assert!(die_at < 200, "it never gets through");
     }
-    assert!(deaths >= 19, "only {deaths} deaths");
+    // Files that are whole at the same time share an fsync of the directory: 18 or 19.
+    assert!(deaths >= 18, "only {deaths} deaths");
     eprintln!("row 27: {deaths} deaths while fetching and delivering, 0 wrong");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{TryRecvError, sync_channel};
 
 use super::client::Client;
 use super::landing::{self, Landed, Landing};
@@ -22,6 +22,8 @@ const BYTES_EACH: u64 = 64 << 20;
 const WAITING: usize = 256;
 /// Files whose times have to be compared with another listing, and wait for it together.
 const DOUBTFUL: usize = 128;
+/// Whole files that are made durable together.
+const TOGETHER: usize = 64;
 
 type Done<'a> = dyn FnMut(&Listed, Result<Fetched>) -> Result<()> + 'a;
 
@@ -48,6 +50,7 @@ pub(super) fn fetch(
         place: link.options.place(),
         landings: HashMap::new(),
         doubtful: Vec::new(),
+        whole: Vec::new(),
         open: vec![true; files.len()],
     };
     let mut jobs = Vec::new();
@@ -88,10 +91,24 @@ pub(super) fn fetch(
             .collect();
         drop(events);
         let outcome: Result<()> = (|| {
-            for event in news {
+            loop {
+                let event = match news.try_recv() {
+                    Ok(event) => event,
+                    Err(TryRecvError::Disconnected) => return desk.publish(done),
+                    Err(TryRecvError::Empty) => {
+                        // While nothing comes, what is whole gets its name.
+                        desk.publish(done)?;
+                        match news.recv() {
+                            Ok(event) => event,
+                            Err(_) => return Ok(()),
+                        }
+                    }
+                };
                 desk.take(event, link, done)?;
+                if desk.whole.len() >= TOGETHER {
+                    desk.publish(done)?;
+                }
             }
-            Ok(())
         })();
         let (mut kept, mut failed): (Option<Client>, Option<Error>) = (None, None);
         for worker in workers {
@@ -135,6 +152,8 @@ struct Desk<'a> {
     landings: HashMap<usize, Landing<'a>>,
     /// Whole files whose time is not the one that was listed.
     doubtful: Vec<(usize, Landed<'a>)>,
+    /// Whole files without their names.
+    whole: Vec<(usize, Landed<'a>)>,
     /// Which files have no outcome yet.
     open: Vec<bool>,
 }
@@ -230,8 +249,8 @@ impl<'a> Desk<'a> {
             return self.end(index, Err(error), done);
         }
         if after.attributes.modified() == file.modified {
-            let fetched = landed.publish(self.disk, self.into, &file.name);
-            return self.end(index, fetched, done);
+            self.whole.push((index, landed));
+            return Ok(());
         }
         self.doubtful.push((index, landed));
         if self.doubtful.len() >= DOUBTFUL { self.settle(link, done) } else { Ok(()) }
@@ -248,17 +267,29 @@ impl<'a> Desk<'a> {
         let mut said = false;
         for (index, landed) in std::mem::take(&mut self.doubtful) {
             let file = &self.files[index];
-            let result = if names.binary_search(file).is_ok() {
+            if names.binary_search(file).is_ok() {
                 if !said {
                     let server = &self.place;
                     tracing::info!(server, "its listings and its open files tell different times");
                     said = true;
                 }
-                landed.publish(self.disk, self.into, &file.name)
+                self.whole.push((index, landed));
             } else {
-                Err(self.changed(index, "its time is not the one that was listed"))
-            };
-            self.end(index, result, done)?;
+                let error = self.changed(index, "its time is not the one that was listed");
+                self.end(index, Err(error), done)?;
+            }
+        }
+        self.publish(done)
+    }
+
+    /// Gives whole files their names, durably.
+    fn publish(&mut self, done: &mut Done<'_>) -> Result<()> {
+        let (indices, landed): (Vec<usize>, Vec<_>) = self.whole.drain(..).unzip();
+        let names = indices.iter().map(|&index| self.files[index].name.as_str());
+        let files = landed.into_iter().zip(names).collect();
+        let outcomes = landing::publish(self.disk, self.into, files);
+        for (index, fetched) in indices.into_iter().zip(outcomes) {
+            self.end(index, fetched, done)?;
         }
         Ok(())
     }

@@ -126,30 +126,49 @@ pub(super) struct Landed<'a> {
     digest: Digest,
 }
 
-impl Landed<'_> {
-    /// Gives it its name, or the first of `NAME.2`, `NAME.3`, … that is free; the same content
-    /// under one of them is as good.
-    pub(super) fn publish(self, disk: &Disk, into: &Path, name: &str) -> Result<Fetched> {
-        let digest = self.digest;
-        let names = (1_u32..).map(|number| match number {
+/// Gives files their names, or the first of `NAME.2`, `NAME.3`, … that is free; the same content under
+/// one of them is as good. The outcomes are in the order of the files.
+pub(super) fn publish(
+    disk: &Disk,
+    into: &Path,
+    files: Vec<(Landed<'_>, &str)>,
+) -> Vec<Result<Fetched>> {
+    let mut outcomes = Vec::new();
+    let mut new = Vec::new();
+    for (at, (landed, name)) in files.into_iter().enumerate() {
+        let digest = landed.digest;
+        let place = place(disk, into, name, digest);
+        if let Ok((path, true)) = &place {
+            new.push((at, (landed.file, path.clone())));
+        }
+        outcomes.push(place.map(|(path, _)| Fetched { path, digest }));
+    }
+    let (places, files): (Vec<usize>, Vec<_>) = new.into_iter().unzip();
+    for (at, published) in places.into_iter().zip(disk.publish_all(into, files)) {
+        if let Err(error) = published {
+            outcomes[at] = Err(error);
+        }
+    }
+    outcomes
+}
+
+/// Where a file belongs, and whether it is to be put there: else it is there already.
+fn place(disk: &Disk, into: &Path, name: &str, digest: Digest) -> Result<(PathBuf, bool)> {
+    for number in 1_u32.. {
+        let path = match number {
             1 => into.join(name),
             _ => into.join(format!("{name}.{number}")),
-        });
-        for path in names {
-            match std::fs::symlink_metadata(&path) {
-                Ok(meta) if meta.is_file() && disk.digest(&path)? == digest => {
-                    return Ok(Fetched { path, digest });
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.file.publish(&path, None)?;
-                    return Ok(Fetched { path, digest });
-                }
-                Err(error) => return Err(Error::io("look at", &path, error)),
+        };
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_file() && disk.digest(&path)? == digest => {
+                return Ok((path, false));
             }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, true)),
+            Err(error) => return Err(Error::io("look at", &path, error)),
         }
-        Err(Error::setup(crate::DISK, format!("{}: no name is free", into.display())))
     }
+    Err(Error::setup(crate::DISK, format!("{}: no name is free", into.display())))
 }
 
 #[cfg(test)]

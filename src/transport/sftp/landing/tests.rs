@@ -51,7 +51,7 @@ fn what_comes_again_must_be_the_same() {
         let (landed, digest) = landing.close();
         if !wrong {
             assert_eq!(digest, Digest::of(&content));
-            let fetched = landed.publish(&disk, dir.path(), "part").unwrap();
+            let fetched = publish(&disk, dir.path(), vec![(landed, "part")]).remove(0).unwrap();
             assert_eq!(std::fs::read(fetched.path).unwrap(), content);
         }
     }
