@@ -12,6 +12,8 @@ bin=$dir/venv/bin
 
 install() {
   [ -x "$bin/roundup-server" ] && return
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    { apt-get update -q && apt-get install -y -q python3-venv; } >&2
   "$python" -m venv "$dir/venv"
   "$bin/pip" install -q --no-cache-dir --disable-pip-version-check "roundup==$version"
 }
@@ -47,7 +49,8 @@ def config(text):
         end = text.find("\n[", begin + 2)
         end = len(text) if end < 0 else end
         part, count = re.subn(rf"(?m)^#?{key} *=.*$", f"{key} = {value}", text[begin:end], count=1)
-        assert count == 1, f"no {section}.{key} in config.ini"
+        # Older releases lack what makes tests slow.
+        assert count == 1 or section == "web", f"no {section}.{key} in config.ini"
         text = text[:begin] + part + text[end:]
     return text
 
@@ -93,7 +96,7 @@ def data(text):
         "for n, p in enumerate(['high', 'low', 'medium']):\n    pri.create(name=p, order=str(n + 1))\n")
     assert "'medium'" in text
     text = "from roundup import password\n" + text + """
-for k in ("b", "a", "x", "y", "one", "frost"):
+for k in ("a", "b", "x", "y", "one", "frost"):
     db.getclass("keyword").create(name=k)
 for name, zone in (("sync", "5"), ("dev", "")):
     user.create(username=name, password=password.Password(name + "pw", config=db.config),

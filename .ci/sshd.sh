@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real OpenSSH server for the tests, on 127.0.0.1 and a free port, with throw-away keys.
 #   eval "$(.ci/sshd.sh start)"   installs sshd if it is absent, starts it, prints what the tests read
+#   ENGSYNC_SSHD_EXTRA            further lines of its configuration
 #   .ci/sshd.sh stop              ends it (by its process id) and removes its directory
 set -euo pipefail
 
@@ -71,6 +72,7 @@ LogLevel VERBOSE
 Subsystem sftp internal-sftp
 AllowTcpForwarding no
 X11Forwarding no
+${ENGSYNC_SSHD_EXTRA:-}
 CONFIG
   [ "$(id -u)" = 0 ] && mkdir -p /run/sshd # no service made it
   /usr/sbin/sshd -t -f "$home/sshd_config" # the path must be absolute: sshd starts itself again

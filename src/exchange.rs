@@ -1,5 +1,5 @@
-//! One run: claim, decode, sync, answer, publish. The service, the one-pass run and the import
-//! by hand are callers of the same few functions.
+//! One run: fetch, claim, decode, sync, answer, publish, deliver. The service, the one-pass run, the
+//! exchange alone and the import by hand are callers of the same few functions.
 
 mod again;
 mod answer;

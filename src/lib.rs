@@ -17,7 +17,7 @@
 //! | [`spool`] | a directory of packages in states, and the moves between them | `disk`, `engdat` |
 //! | [`transport`] | files in and out of the OFTP server: folders, SFTP | `engdat`, `disk` |
 //! | [`sync`] | decide (pure) and apply (one door) | `issue`, `tracker`, `state` |
-//! | [`exchange`] | one run: claim, decode, sync, answer, publish | all above |
+//! | [`exchange`] | one run: fetch, claim, decode, sync, answer, publish, deliver | all above |
 //! | [`cli`] | arguments, configuration, messages, exit codes | all above |
 //!
 //! The invariants behind the table are in `docs/architecture.md`, and `tests/architecture.rs`

@@ -410,3 +410,20 @@ fn a_check_tries_the_transport_and_leaves_a_probe_only_when_asked() {
     assert_eq!(ran.code, 1);
     assert_eq!(ran.out.matches("problem: [partner.oem.transport]").count(), 2, "{}", ran.out);
 }
+
+#[test]
+fn a_transport_between_the_spool_and_itself_is_refused() {
+    let oftp = Oftp::new("");
+    let path = oftp.site.path("engsync.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace(&oftp.inbox().display().to_string(), "spool/incoming");
+    fs::write(&path, text.replace(&oftp.outbox().display().to_string(), "spool/outgoing/oem"))
+        .unwrap();
+    oftp.site.deliver(FIRST, &[defect("4711")]);
+    let ran = oftp.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 1);
+    let error = ran.json()["exchanges"][0]["error"].to_string();
+    assert_eq!(error.matches("are one directory").count(), 2, "{error}");
+    assert_eq!(oftp.site.list("spool/done"), [FIRST]);
+    assert_eq!(oftp.site.list("spool/outgoing/oem").len(), 2, "the answer is not lost");
+}

@@ -26,15 +26,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scene::{Phase, command, everything, phases, scratch};
+use scene::{Phase, command, everything, phases_by, scratch};
 use snapshot::differences;
 use tree::{Database, Remains, Tree, fingerprint, lay_down};
 
-/// A variant of the installation: what stands under `[spool]` and under `[tracker]`.
-const VARIANTS: [(&str, &str, &str); 3] = [
-    ("tracker in the state's file", "", ""),
-    ("tracker in a file of its own", "", "path = \"tracker.db\""),
-    ("parts stay in incoming", "keep_incoming = true", ""),
+/// A variant of the installation: what stands under `[spool]`, under `[tracker]` and, where the
+/// OFTP server has directories of its own, under the partner's `transport`.
+const VARIANTS: [(&str, &str, &str, Option<&str>); 4] = [
+    ("tracker in the state's file", "", "", None),
+    ("tracker in a file of its own", "", "path = \"tracker.db\"", None),
+    ("parts stay in incoming", "keep_incoming = true", "", None),
+    ("a transport", "", "", Some("")),
 ];
 
 /// What a run did, and where it began.
@@ -285,10 +287,10 @@ fn everywhere(number: usize, work: impl Fn(usize) -> Option<String> + Sync) {
 }
 
 fn power_cuts(variant: usize) {
-    let (name, spool, tracker) = VARIANTS[variant];
+    let (name, spool, tracker, transport) = VARIANTS[variant];
     let scratch = scratch();
     let at = |name: &str| scratch.path().join(name);
-    let phases = phases(scratch.path(), spool, tracker);
+    let phases = phases_by(scratch.path(), spool, tracker, transport);
     let mut all = Vec::new();
     let mut list = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
@@ -366,4 +368,9 @@ fn row_4_a_tracker_in_a_file_of_its_own_survives_every_power_cut() {
 #[test]
 fn row_4_parts_that_are_kept_survive_every_power_cut() {
     power_cuts(2);
+}
+
+#[test]
+fn row_4_a_transport_survives_every_power_cut() {
+    power_cuts(3);
 }

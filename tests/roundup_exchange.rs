@@ -1,7 +1,8 @@
 //! An ENGDAT exchange with a real Roundup as the local tracker, where the environment names one
 //! (`.ci/roundup.sh start DIR` makes some); a loud skip else.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+#![allow(clippy::panic, clippy::print_stderr, reason = "a test fails, or says that it cannot run")]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 
 mod common;

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use engsync::Digest;
 use engsync::transport::sftp::{HostKeys, Options, Secret};
 use engsync::transport::{CHANGED, NAME_TAKEN, Transport};
 
@@ -127,6 +128,23 @@ fn posix_rename_publishes_too_and_does_not_replace_what_is_there() {
     let error = place.sftp().deliver(&parts).unwrap_err();
     assert_eq!(error.code, NAME_TAKEN, "{error:?}");
     assert_eq!(place.out(&parts[1].name), b"theirs");
+}
+
+#[test]
+fn large_files_survive_new_keys_under_way() {
+    // Servers agree on new keys after some data or time; `.ci/run` makes this one do it every 16 MB.
+    let Some(sshd) = sshd("new keys") else { return };
+    let place = sshd.place("rekey");
+    let content = bytes(60_000_000, 9);
+    place.put("large", &content);
+    let into = tempfile::tempdir().unwrap();
+    let mut sftp = place.sftp();
+    let listed = sftp.list().unwrap();
+    let fetched = fetch(&mut sftp, &listed, into.path()).remove(0).1.unwrap();
+    assert_eq!(fetched.digest, Digest::of(&content));
+    let parts = package(into.path(), NAME, &[10, 60_000_000]);
+    sftp.deliver(&parts).unwrap();
+    assert_eq!(Digest::of(&place.out(&parts[1].name)), parts[1].digest);
 }
 
 #[test]

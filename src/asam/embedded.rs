@@ -27,12 +27,12 @@ pub(super) fn find(
                 }
                 Token::End(_) if at.inside(issue, content) => {
                     found = Some(decode(&base64)?);
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Token::End(_) => at.end(),
                 _ => {}
             }
-            Ok(true)
+            Ok(Some(""))
         });
         read.map_err(|stop| match stop {
             Stop::Text(error) | Stop::Visitor(error, _) => error,

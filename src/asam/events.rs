@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::text::Text;
 use super::tokens::{self, Attributes, Stop, Token};
 use super::tree::Tree;
-use super::words::word;
+use super::words::{Word, word};
 use crate::{Code, Error, Result};
 
 /// What a [`Visitor`] wants of an element.
@@ -55,8 +55,9 @@ pub(super) fn read(
         opaque: 0,
         value: String::new(),
     };
-    let read =
-        tokens::each(&mut text, |token, returns| document.token(token, returns).map(|()| true));
+    let read = tokens::each(&mut text, |token, returns| {
+        document.token(token, returns).map(|()| Some(document.names.expected()))
+    });
     let (refusal, byte) = match read {
         Ok(()) => match document.state {
             State::Epilog => return Ok(()),
@@ -139,6 +140,7 @@ impl<V: Visitor> Document<'_, V> {
                 self.start(name, attributes)?;
                 if empty { self.end() } else { Ok(()) }
             }
+            Token::Close => self.end(),
             Token::End(name) => {
                 self.closes(name)?;
                 self.end()
@@ -170,7 +172,7 @@ impl<V: Visitor> Document<'_, V> {
         if self.elements > self.limits.document_elements {
             return Err(limit(format!("more than {} elements", self.limits.document_elements)));
         }
-        self.names.push(qualified);
+        let (name, word) = self.names.push(qualified);
         if depth == 0 {
             self.state = State::Root;
             let mut values = Vec::new();
@@ -179,14 +181,6 @@ impl<V: Visitor> Document<'_, V> {
             })?;
             return Ok(self.visitor.root(local(qualified), &values)?);
         }
-        // A word has no prefix.
-        let mut name = qualified;
-        let mut word = word(name);
-        if word.is_none() {
-            name = local(qualified);
-            word = super::words::word(name);
-        }
-        name = word.map_or(name, |word| word.name);
         if self.collect.is_none() && self.visitor.start(depth, name) == Want::Tree {
             self.collect = Some(depth);
             self.tree.clear();
@@ -266,6 +260,7 @@ impl<V: Visitor> Document<'_, V> {
     }
 
     /// An element ended that is collected, or stands in one that is.
+    #[inline(never)]
     fn collected(&mut self, depth: usize) -> Result<(), Refusal> {
         if self.opaque == depth {
             self.opaque = 0;
@@ -408,44 +403,78 @@ pub(super) fn one_line(text: &str) -> String {
 /// The names of the open elements.
 #[derive(Default)]
 struct Names {
-    /// One after the other.
-    text: String,
-    /// Where each begins.
-    starts: Vec<usize>,
+    open: Vec<Name>,
+    /// Those that are no words, one after the other.
+    others: String,
+}
+
+#[derive(Clone, Copy)]
+enum Name {
+    Word(&'static str),
+    /// Where it begins.
+    Other(usize),
 }
 
 impl Names {
+    /// Answers the name without its prefix, as the PFIFF profile has it.
     #[inline]
-    fn push(&mut self, name: &str) {
-        self.starts.push(self.text.len());
-        self.text.push_str(name);
+    fn push<'n>(&mut self, qualified: &'n str) -> (&'n str, Option<Word>) {
+        // A word has no prefix.
+        if let Some((name, word)) = word(qualified) {
+            self.open.push(Name::Word(name));
+            return (word.name, Some(word));
+        }
+        self.open.push(Name::Other(self.others.len()));
+        self.others.push_str(qualified);
+        let name = local(qualified);
+        let word = word(name).map(|(_, word)| word);
+        (word.map_or(name, |word| word.name), word)
     }
 
     #[inline]
     fn pop(&mut self) {
-        if let Some(start) = self.starts.pop() {
-            self.text.truncate(start);
+        if let Some(Name::Other(start)) = self.open.pop() {
+            self.others.truncate(start);
         }
     }
 
+    /// The innermost name, if it is a word.
     #[inline]
+    fn expected(&self) -> &'static str {
+        match self.open.last() {
+            Some(Name::Word(name)) => name,
+            Some(Name::Other(_)) | None => "",
+        }
+    }
+
     fn last(&self) -> Option<&str> {
-        self.starts.last().and_then(|start| self.text.get(*start..))
+        self.open.last().and_then(|name| match name {
+            Name::Word(name) => Some(*name),
+            Name::Other(start) => self.others.get(*start..),
+        })
     }
 
     #[inline]
     fn depth(&self) -> usize {
-        self.starts.len()
+        self.open.len()
     }
 
     /// The names without their prefixes, joined by slashes.
     fn path(&self) -> String {
-        let ends = self.starts.iter().copied().skip(1).chain([self.text.len()]);
-        let names = self.starts.iter().zip(ends).map(|(start, end)| {
+        let (mut path, mut end) = (Vec::new(), self.others.len());
+        for name in self.open.iter().rev() {
+            let name = match name {
+                Name::Word(name) => name,
+                Name::Other(start) => {
+                    let name = self.others.get(*start..end).unwrap_or_default();
+                    end = *start;
+                    local(name)
+                }
+            };
             // A name is at most as long as a text; a path is shown to people.
-            let name = local(self.text.get(*start..end).unwrap_or_default());
-            if name.len() <= 64 { name } else { "..." }
-        });
-        names.collect::<Vec<_>>().join("/")
+            path.push(if name.len() <= 64 { name } else { "..." });
+        }
+        path.reverse();
+        path.join("/")
     }
 }

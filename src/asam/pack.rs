@@ -18,8 +18,8 @@ use crate::{DISK, Error, Result, Timestamp};
 /// and stamp make the same bytes. Files are streamed.
 ///
 /// # Errors
-/// Those of [`write_document`]; `Fault::Item` where two answers have one key; `Fault::Setup`
-/// `disk` where a file cannot be read or `out` cannot be written.
+/// Those of [`write_document`]; `Fault::Item` where two answers have one key, or
+/// a file cannot be read (`disk`); `Fault::Setup` `disk` where `out` cannot be written.
 pub fn pack<W: Write + Seek>(
     answers: &[Answer],
     style: &Style,
@@ -45,7 +45,12 @@ pub fn pack<W: Write + Seek>(
             let options = options(style, stamp).large_file(large);
             zip.start_file(member_name(&answer.key, &name), options)
                 .map_err(|error| cannot(error.into()))?;
-            file.read_with(&mut |content| io::copy(content, &mut zip).map(drop)).map_err(cannot)?;
+            let mut out = Out { zip: &mut zip, failed: false };
+            let copied = file.read_with(&mut |content| io::copy(content, &mut out).map(drop));
+            let failed = out.failed;
+            copied.map_err(
+                |error| if failed { cannot(error) } else { unread(answer, file, error) },
+            )?;
         }
         let cannot = |error: io::Error| {
             Error::setup(DISK, format!("cannot write the answer of {}", answer.key)).because(error)
@@ -80,6 +85,27 @@ fn options(style: &Style, stamp: Timestamp) -> SimpleFileOptions {
 /// The member of a file, and its URL in the document.
 pub(super) fn member_name(key: &str, name: &str) -> String {
     format!("./{}/{name}", safe(key))
+}
+
+/// Tells a file that cannot be read from an archive that cannot be written.
+struct Out<'a, W: Write + Seek> {
+    zip: &'a mut ZipWriter<W>,
+    failed: bool,
+}
+
+impl<W: Write + Seek> Write for Out<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.zip.write(bytes).inspect_err(|_| self.failed = true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.zip.flush().inspect_err(|_| self.failed = true)
+    }
+}
+
+fn unread(answer: &Answer, file: &Attachment, error: io::Error) -> Error {
+    let what = format!("the file {} of {} cannot be read", file.name, answer.key);
+    Error::item(DISK, what).because(error)
 }
 
 /// The names of the files, each once, fit for a member's name and for XML.

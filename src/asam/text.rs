@@ -332,6 +332,12 @@ mod tests {
         }
         let long = format!("<a>{}</a>", "ü€😀".repeat(40_000));
         assert_eq!(all(Text::new(Slow(long.as_bytes()), 1 << 20)).unwrap(), long);
+        for swap in [false, true] {
+            let bytes = utf16(&long, swap);
+            assert_eq!(all(Text::new(Slow(&bytes), 1 << 20)).unwrap(), long);
+        }
+        let cut = &long.as_bytes()[..long.len() - 5];
+        assert!(all(Text::new(Slow(cut), 1 << 20)).is_err());
     }
 
     #[test]

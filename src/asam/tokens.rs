@@ -20,6 +20,8 @@ pub(super) enum Token<'t> {
     Cdata(&'t str),
     /// A start tag, or a tag of an `empty` element; its attributes as they stand.
     Start { name: &'t str, attributes: &'t str, empty: bool },
+    /// The end tag that was expected.
+    Close,
     /// An end tag.
     End(&'t str),
     /// A comment, a processing instruction, or the XML declaration.
@@ -38,27 +40,31 @@ pub(super) enum Stop<E> {
     Visitor(E, usize),
 }
 
-/// Hands over the tokens of `text` until `visit` says `false`. It is told whether line ends may
-/// have to be normalised.
+/// Hands over the tokens of `text` to `visit` until it answers `None`. It is told whether line
+/// ends may have to be normalised. It answers the name of the end tag that may come next, as far
+/// as that is a name without octets that a tag is looked through for; else an empty one.
 ///
 /// # Errors
 /// Those of reading, of the grammar, and of `visit`.
 #[inline]
 pub(super) fn each<R: Read, E>(
     text: &mut Text<R>,
-    mut visit: impl FnMut(Token<'_>, bool) -> Result<bool, E>,
+    mut visit: impl FnMut(Token<'_>, bool) -> Result<Option<&'static str>, E>,
 ) -> Result<(), Stop<E>> {
-    let mut last = false;
+    let (mut last, mut expected) = (false, "");
     loop {
         let returns = text.has_returns();
         let window = text.rest();
         let mut used = 0;
         let end = loop {
-            let token = next(window.get(used..).unwrap_or_default(), last);
+            let token = next(window.get(used..).unwrap_or_default(), expected, last);
             used += match token {
                 Ok((token, length)) => match visit(token, returns) {
-                    Ok(true) => length,
-                    Ok(false) => break Ok(false),
+                    Ok(Some(name)) => {
+                        expected = name;
+                        length
+                    }
+                    Ok(None) => break Ok(false),
                     Err(error) => break Err(Stop::Visitor(error, length)),
                 },
                 Err(Bad::Syntax(what)) => break Err(Stop::Syntax(what)),
@@ -92,10 +98,11 @@ const REFERENCE: &str = "a & begins no reference";
 
 /// The first token of `rest` and its length. In the `last` part a text may end with it.
 #[inline(always)]
-fn next(rest: &str, last: bool) -> Result<(Token<'_>, usize), Bad> {
+fn next<'t>(rest: &'t str, expected: &'static str, last: bool) -> Result<(Token<'t>, usize), Bad> {
     let bytes = rest.as_bytes();
     match bytes.first() {
         None => Err(Bad::Ended),
+        Some(b'<') if closes(bytes, expected) => Ok((Token::Close, expected.len() + 3)),
         Some(b'<') => markup(rest),
         Some(b'&') => {
             let end = memchr3(b';', b'&', b'<', bytes.get(1..).unwrap_or_default());
@@ -113,6 +120,16 @@ fn next(rest: &str, last: bool) -> Result<(Token<'_>, usize), Bad> {
             }
         }
     }
+}
+
+/// Whether the tag at the beginning of `bytes` is the end tag of `expected`.
+#[inline]
+fn closes(bytes: &[u8], expected: &'static str) -> bool {
+    let end = 2 + expected.len();
+    bytes.get(1) == Some(&b'/')
+        && bytes.get(end) == Some(&b'>')
+        && !expected.is_empty()
+        && bytes.get(2..end) == Some(expected.as_bytes())
 }
 
 #[inline(always)]
@@ -325,7 +342,7 @@ mod tests {
     fn tokens(document: &str) -> Result<Vec<Token<'_>>, &'static str> {
         let (mut rest, mut tokens) = (document, Vec::new());
         loop {
-            match next(rest, true) {
+            match next(rest, "expected", true) {
                 Ok((token, length)) => {
                     tokens.push(token);
                     rest = &rest[length..];
@@ -342,12 +359,13 @@ mod tests {
 
     #[test]
     fn tokens_of_all_kinds() {
-        use Token::{Aside, Cdata, Doctype, End, Reference, Text};
+        use Token::{Aside, Cdata, Close, Doctype, End, Reference, Text};
         let cases = [
             ("<a>x</a>", vec![start("a", "", false), Text("x"), End("a")]),
             ("<a/><b />", vec![start("a", "", true), start("b", " ", true)]),
             ("<long-name-1 x='>/' y=\"'\">", vec![start("long-name-1", " x='>/' y=\"'\"", false)]),
             ("</a-long-name-1 \r\n>", vec![End("a-long-name-1")]),
+            ("</expected></expected ></expecte>", vec![Close, End("expected"), End("expecte")]),
             ("<></><//></ >", vec![start("", "", false), End(""), End("/"), End(" ")]),
             ("<a\"b\">", vec![start("a\"b\"", "", false)]),
             ("ä&amp;&#10;]]>", vec![Text("ä"), Reference("amp"), Reference("#10"), Text("]]>")]),

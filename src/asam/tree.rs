@@ -296,7 +296,7 @@ mod tests {
         tree.attribute("ID", "7");
         tree.text(" x ");
         tree.text("&");
-        tree.start("B", super::super::words::word("B"));
+        tree.start("B", super::super::words::word("B").map(|(_, word)| word));
         tree.text("b");
         assert!(!tree.end());
         tree.text("tail of b");

@@ -48,14 +48,14 @@ const ALIASES: &[(&str, &str)] = &[
     ("ISSUE-ANNOTATION", "ANNOTATION"),
 ];
 
-/// The word that a local name is.
+/// The word that a local name is, and the name itself.
 #[inline]
-pub(super) fn word(name: &str) -> Option<Word> {
+pub(super) fn word(name: &str) -> Option<(&'static str, Word)> {
     let mut at = slot(name.as_bytes());
     loop {
         let entry = TABLE.get(at)?.as_ref()?;
         if entry.0 == name {
-            return Some(entry.1);
+            return Some(*entry);
         }
         at = (at + 1) % SLOTS;
     }
@@ -154,14 +154,14 @@ mod tests {
     fn every_word_is_found_and_no_other() {
         for name in KNOWN {
             let open = OPEN.contains(name);
-            assert_eq!(word(name), Some(Word { name, known: true, open }));
+            assert_eq!(word(name), Some((*name, Word { name, known: true, open })));
         }
         for name in OTHERS {
-            assert_eq!(word(name), Some(Word { name, known: false, open: false }));
+            assert_eq!(word(name), Some((*name, Word { name, known: false, open: false })));
         }
         for (alias, name) in ALIASES {
             let known = KNOWN.contains(name);
-            assert_eq!(word(alias), Some(Word { name, known, open: false }), "{alias}");
+            assert_eq!(word(alias), Some((*alias, Word { name, known, open: false })));
         }
         assert!(OPEN.iter().all(|name| KNOWN.contains(name)));
         for name in ["", "X", "p", "ISSUEX", "ISSU", "ISSUE-DESD", "Ü", "KNOWN", "LEVEL"] {

@@ -24,16 +24,15 @@ use timetable::Timetable;
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 
+/// So long after it was told to end, a service that still waits for somebody's server ends as it
+/// is: nothing is lost by dying anywhere.
+const LAST_PATIENCE: Duration = Duration::from_secs(8);
 /// So many packages are taken before answers go out, others may write, and whatever came
 /// meanwhile is looked at.
 const PACKAGES: usize = 100;
 
 /// Between two passes of a long queue; who waits for the turn asks more often.
 const GAP: Duration = Duration::from_millis(50);
-
-/// So long after it was told to end, a service that still waits for somebody's server ends as it
-/// is: nothing is lost by dying anywhere.
-const LAST_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What wakes the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +67,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         heart: Heart::new(),
         timetable,
         failures: 0,
-        more: false,
         rest: None,
         away: 0,
+        more: false,
     };
     service.arm();
     let dir = service.app.spool.root().display();
@@ -94,11 +93,11 @@ struct Service<'a> {
     timetable: Timetable,
     /// Passes that failed, one after the other.
     failures: u32,
-    /// The last pass left packages that could be taken.
-    more: bool,
     /// Until when the tracker is left alone, and how often it was away, one time after the other.
     rest: Option<Instant>,
     away: u32,
+    /// The last pass left packages that could be taken.
+    more: bool,
 }
 
 impl Service<'_> {
@@ -120,16 +119,15 @@ impl Service<'_> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         self.more = false;
-        let mut spared = false;
+        let spared = self.rest.is_some_and(|rest| rest > begun);
+        let alive = Alive::new(&self.app, self.heart.pulse());
         let pass = match self.app.take_turn(&|| self.heart.beat()) {
             Ok(true) => {
-                let alive = Alive::new(&self.app, self.heart.pulse());
                 let mut tools = self.app.tools(self.global, &wall, &self.heart);
-                spared = self.rest.is_some_and(|rest| rest > begun);
-                tools.options.spare_tracker = spared;
-                tools.transports = &alive;
                 // It comes back for files that have yet to settle.
                 tools.options.patient = false;
+                tools.options.spare_tracker = spared;
+                tools.transports = &alive;
                 let now = self.app.clock.now();
                 tools.due = Due::Only(self.timetable.due(&self.app.settings, now));
                 exchange::pass(&tools, PACKAGES)
@@ -142,13 +140,13 @@ impl Service<'_> {
             after_pass(&self.app, self.global, pass.is_ok() || stopped);
         }
         if let Ok(pass) = &pass {
-            self.give_rest(&pass.report, spared);
             self.timetable.ended(&self.app, &pass.report);
         }
         self.app.rest();
         match pass {
             Ok(Pass { report, more }) => {
                 self.failures = 0;
+                self.give_rest(&report, spared);
                 self.more = more;
                 notes::tell(&report, begun.elapsed());
                 self.heart.status(&notes::line(&report));

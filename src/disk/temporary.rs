@@ -61,8 +61,8 @@ impl Temporary<'_> {
     /// With the path; the file is then removed.
     pub fn keep(mut self) -> Result<()> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        self.disk.steps.step("fsync");
         let path = std::mem::take(&mut self.path);
+        self.disk.steps.step_on("fsync", &[&path]);
         let kept = file.sync_all().map_err(|error| Error::io("write", &path, error));
         if kept.is_err() {
             self.path.clone_from(&path);
@@ -92,7 +92,12 @@ impl Temporary<'_> {
                 rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags)
                     .map_err(|errno| io("publish", errno.into()))
             })
-            .and_then(|()| self.disk.sync_parent(path));
+            .and_then(|()| self.disk.sync_parent(path))
+            // The name it had must not come back after a power cut either.
+            .and_then(|()| {
+                let same = parent(path) == parent(&self.path);
+                if same { Ok(()) } else { self.disk.sync_parent(&self.path) }
+            });
         if done.is_err() {
             self.discard();
         }

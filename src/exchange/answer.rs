@@ -134,7 +134,12 @@ impl Run<'_> {
         let file = files.last().cloned().unwrap_or_default();
         let path = dir.join(&file);
         let out = BufWriter::new(disk.temporary(dir)?);
-        let out = asam::pack(&answers, &partner.style, now, out)?;
+        // A file that the tracker does not hand out now may be there the next time.
+        let unread = |error: Error| match error.fault {
+            Fault::Item => Error { code: ANSWER_UNWRITABLE, ..error },
+            _ => error,
+        };
+        let out = asam::pack(&answers, &partner.style, now, out).map_err(unread)?;
         let out =
             out.into_inner().map_err(|error| Error::io("write", &path, error.into_error()))?;
         out.replace(&path)?;

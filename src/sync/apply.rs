@@ -7,6 +7,7 @@ mod names;
 mod remember;
 mod resolve;
 mod seek;
+mod weigh;
 mod work;
 mod write;
 

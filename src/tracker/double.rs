@@ -1,6 +1,7 @@
 //! A tracker that fails as it is told to, for the tests of those who use one.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use super::{
     Capabilities, Changes, Checked, Feed, Marker, NewComment, Probed, Refused, Schema,
@@ -69,6 +70,12 @@ impl Verb {
 pub enum Trouble {
     /// It is not reached: `Fault::Wait`, nothing was done.
     Unavailable,
+    /// It asks to be left alone for so long: `Fault::Wait`, nothing was done.
+    Busy(Duration),
+    /// Its search lags: a probe does not find what is there, and says so.
+    Lagging,
+    /// Every marker is found twice.
+    Twins,
     /// The answer is lost: `Fault::Wait`, but it was done.
     InDoubt,
     /// It does not want this: `Fault::Item`, nothing was done.
@@ -185,6 +192,7 @@ impl<T: Tracker> Faulty<T> {
         let away = |what: &str| Error::wait(TRACKER_UNAVAILABLE, format!("{what} ({about})"));
         match trouble {
             Some(Trouble::Unavailable) => Err(away("the tracker cannot be reached")),
+            Some(Trouble::Busy(wait)) => Err(away("the tracker is busy").retry_after(*wait)),
             Some(Trouble::InDoubt) => {
                 act(&self.inner)?;
                 Err(away("the tracker did not answer"))
@@ -240,7 +248,10 @@ impl<T: Tracker> Tracker for Faulty<T> {
     }
 
     fn find(&self, marker: &Marker) -> Result<Vec<String>> {
-        self.call(Verb::Find, marker, |inner| inner.find(marker))
+        match self.trouble(Verb::Find, marker) {
+            Some(Trouble::Twins) => Ok(vec!["TWIN-1".to_owned(), "TWIN-2".to_owned()]),
+            trouble => self.meet(trouble.as_ref(), marker, |inner| inner.find(marker)),
+        }
     }
 
     fn before_create(&self) -> Result<String> {
@@ -248,7 +259,11 @@ impl<T: Tracker> Tracker for Faulty<T> {
     }
 
     fn probe(&self, markers: &[&Marker], before: &str) -> Result<Vec<Probed>> {
-        self.call(Verb::Probe, &markers.join(" "), |inner| inner.probe(markers, before))
+        let about = markers.join(" ");
+        match self.trouble(Verb::Probe, &about) {
+            Some(Trouble::Lagging) => Ok(markers.iter().map(|_| Probed::Unsure).collect()),
+            trouble => self.meet(trouble.as_ref(), &about, |inner| inner.probe(markers, before)),
+        }
     }
 
     fn check(&self) -> Vec<Checked> {

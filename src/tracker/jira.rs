@@ -19,7 +19,7 @@ mod read;
 mod transitions;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::http::{self, Http};
@@ -28,7 +28,7 @@ use super::{
     Capabilities, Changes, Checked, Feed, Marker, NewComment, Order, Probed, Receipt, Schema,
     Tracker, Written,
 };
-use crate::issue::{Attachment, Digest, Field, Issue};
+use crate::issue::{Attachment, Field, Issue};
 use crate::{CONFIG, Error, Result};
 
 use meta::Meta;
@@ -104,8 +104,8 @@ struct Memory {
     myself: Option<String>,
     /// The status a new issue has.
     initial: Option<String>,
-    /// The digests of attachments by their id: their content never changes.
-    digests: HashMap<String, Digest>,
+    /// The attachments by their id.
+    files: HashMap<String, Attachment>,
     /// Accounts by what they were called.
     accounts: HashMap<String, Option<String>>,
     /// The search does not know our property.
@@ -114,6 +114,14 @@ struct Memory {
     or_refused: bool,
     /// The highest number of a key, where all of the project was listed.
     highest: Option<u64>,
+    /// The highest number of a key that we know of: listed, or made by us.
+    top: Option<u64>,
+    /// The keys we made.
+    made: HashSet<String>,
+    /// The markers of a Server's issues, which it tells one by one only.
+    markers: HashMap<String, Option<String>>,
+    /// It keeps no properties at all.
+    without_properties: bool,
     /// How many issues a page of a search holds at most.
     page: Option<usize>,
     /// Statuses that can be reached from a status, by one transition.

@@ -185,6 +185,18 @@ impl Folder {
             .hint("move it out of the way: engsync never replaces a file of the outbox"))
     }
 
+    /// A directory of the server that is one of the spool's would be emptied by copying to itself.
+    fn apart(&self, theirs: &Path, ours: &Path) -> Result<()> {
+        let place = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+        if place(theirs).is_none() || place(theirs) != place(ours) {
+            return Ok(());
+        }
+        let what = format!("{} and {} are one directory", theirs.display(), ours.display());
+        Err(Error::wait(TRANSPORT, what).hint(
+            "where the OFTP server uses the spool's directories itself there is no transport",
+        ))
+    }
+
     /// Writes a file as a delivery would; it goes when it is dropped.
     fn probe(&self) -> Result<String> {
         let tmp = &self.options.outbox_tmp;
@@ -225,6 +237,7 @@ impl Transport for Folder {
         into: &Path,
         done: &mut dyn FnMut(&Listed, Result<Fetched>) -> Result<()>,
     ) -> Result<()> {
+        self.apart(&self.options.inbox, into)?;
         for file in files {
             let fetched = self.fetch_one(file, into);
             done(file, fetched)?;
@@ -249,6 +262,7 @@ impl Transport for Folder {
 
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()> {
         for part in parts {
+            self.apart(&self.options.outbox, part.path.parent().unwrap_or(&part.path))?;
             virtual_file_name(&part.name)
                 .map_err(|error| Error::wait(VIRTUAL_FILE_NAME, error.to_string()))?;
         }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::document;
 use super::record::{Edit, Facts, Step, fixture, local, shown};
 use crate::common::{Ran, Site};
+use crate::stub::Stub;
+use crate::stub::world::{Ticket, World};
 
 /// What was there after a step of ours.
 pub(crate) struct Done {
@@ -21,18 +23,43 @@ pub(crate) struct Done {
     pub(crate) files: Vec<(String, String)>,
 }
 
+/// The tracker that a case is replayed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    Embedded,
+    Jira,
+}
+
 /// One installation on which the steps of a case happen.
 pub(crate) struct Replay {
     site: Site,
+    /// The tracker, where it is not the embedded one.
+    jira: Option<Stub>,
     /// The recording's ids of comments and ours.
     comments: BTreeMap<String, String>,
 }
 
 impl Replay {
     /// With the recorded rules; `answer` as in the configuration.
-    pub(crate) fn new(case: &str, answer: &str) -> Self {
+    pub(crate) fn new(case: &str, answer: &str, over: Over) -> Self {
         let site = Site { dir: tempfile::tempdir().unwrap() };
-        let mut config = fs::read_to_string(fixture("engsync.toml")).unwrap();
+        let (jira, mut config) = match over {
+            Over::Embedded => (None, fs::read_to_string(fixture("engsync.toml")).unwrap()),
+            Over::Jira => {
+                let mut world = World::new(false);
+                world.default_priority = Some("Minor");
+                let stub = Stub::start(world);
+                fs::write(site.path("token"), "secret\n").unwrap();
+                let config = fs::read_to_string(fixture("jira.toml")).unwrap();
+                let marked = format!(
+                    "url = {:?}\nmarker_field = \"External Ticket\"\ntoken_file = \"token\"\n",
+                    stub.url()
+                );
+                let config = config.replacen("url = \"URL\"\n", &marked, 1);
+                let lines = config.lines().filter(|line| !line.starts_with("token_env"));
+                (Some(stub), lines.map(|line| format!("{line}\n")).collect())
+            }
+        };
         let partner = "profile = \"pfiff\"\n";
         config = config.replacen(partner, &format!("{partner}answer = {answer:?}\n"), 1);
         if case.ends_with("attachments") || case.ends_with("attachments-out") {
@@ -40,12 +67,15 @@ impl Replay {
         }
         fs::write(site.path("engsync.toml"), config).unwrap();
         fs::create_dir_all(site.path("spool/incoming")).unwrap();
-        Self { site, comments: BTreeMap::new() }
+        Self { site, jira, comments: BTreeMap::new() }
     }
 
     pub(crate) fn step(&mut self, case: &str, step: &Step) -> Done {
         for edit in &step.edits {
-            self.edit(edit, &step.now);
+            match &self.jira {
+                Some(stub) => over_there(stub, edit, &mut self.comments),
+                None => self.edit(edit, &step.now),
+            }
         }
         if let Ok(parts) = fs::read_dir(fixture(case).join(&step.step).join("input")) {
             for part in parts {
@@ -91,6 +121,10 @@ impl Replay {
     }
 
     fn tracker(&self) -> BTreeMap<String, Facts> {
+        if let Some(stub) = &self.jira {
+            let world = stub.world();
+            return world.tickets.values().map(|t| (t.key.clone(), seen(t))).collect();
+        }
         let list = self.site.engsync(&["tracker", "list", "--json"]).json();
         let keys = list.as_array().unwrap().iter().map(|issue| issue["key"].as_str().unwrap());
         keys.map(|key| (key.to_owned(), facts(&self.site.issue(key)))).collect()
@@ -140,6 +174,59 @@ impl Replay {
             self.comments.insert(format!("{}", 30001 + self.comments.len()), id);
         }
     }
+}
+
+/// What a person does to an issue of the Jira.
+fn over_there(stub: &Stub, edit: &Edit, comments: &mut BTreeMap<String, String>) {
+    let mut world = stub.world();
+    let key = edit.key.as_str();
+    let number = world.find(key).unwrap();
+    if !edit.fields.is_empty() {
+        let fields: serde_json::Map<String, Value> =
+            edit.fields.iter().map(|(id, value)| (id.clone(), value.clone())).collect();
+        world.update(number, &Value::Object(fields)).unwrap();
+    }
+    if let Some(status) = &edit.status {
+        world.edit(key, "status", status.as_str().into());
+        world.edit(key, "resolution", edit.resolution.clone().map_or(Value::Null, Value::String));
+    }
+    for file in &edit.attachments {
+        world.add_file(key, &file.filename, file.text.as_bytes());
+    }
+    for comment in &edit.change_comments {
+        let id = comments[&comment.id].parse().unwrap();
+        world.reword(key, id, Some((&comment.author, &comment.body)));
+    }
+    for id in &edit.delete_comments {
+        world.reword(key, comments[id].parse().unwrap(), None);
+    }
+    for comment in &edit.comments {
+        let id = world.say(key, &comment.author, &comment.body);
+        // The recording's tracker counts comments from 30001.
+        comments.insert(format!("{}", 30001 + comments.len()), id.to_string());
+    }
+}
+
+/// An issue of the Jira, as [`facts`] has one of the embedded tracker.
+fn seen(ticket: &Ticket) -> Facts {
+    let mut facts = Facts::new();
+    let skipped = ["creator", "reporter", "created", "customfield_13000"];
+    for (id, value) in ticket.fields.iter().filter(|(id, _)| !skipped.contains(&id.as_str())) {
+        if !value.is_null()
+            && *value != ""
+            && value.as_array().is_none_or(|items| !items.is_empty())
+        {
+            facts.insert(local(id).to_owned(), shown(value));
+        }
+    }
+    for (n, note) in ticket.comments.iter().enumerate() {
+        facts.insert(format!("comment {n}"), format!("{}: {}", note.author, shown(&note.body)));
+    }
+    for file in &ticket.files {
+        let digest = engsync::Digest::of(&file.data);
+        facts.insert(format!("file {}", file.name), digest.to_string());
+    }
+    facts
 }
 
 /// A value as it is typed on the command line.

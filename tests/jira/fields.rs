@@ -228,7 +228,6 @@ fn check_lists_what_is_well_and_what_is_not() {
         let calls = site.stub.calls();
         assert!(writes(&calls).is_empty(), "{calls:?}");
         site.stub.world().denied_permissions = vec!["EDIT_ISSUES"];
-        site.stub.world().property_search = false;
         let bad: Vec<String> = site
             .jira
             .check()
@@ -236,9 +235,6 @@ fn check_lists_what_is_well_and_what_is_not() {
             .filter_map(|checked| checked.found.err().map(|error| error.what))
             .collect();
         assert!(bad.iter().any(|what| what.contains("may not edit issues")), "{bad:?}");
-        if site.stub.world().cloud {
-            assert!(bad.iter().any(|what| what.contains("property engsync")), "{bad:?}");
-        }
         site.stub.world().password = "new".to_owned();
         let all = site.jira.check();
         assert!(all.len() == 1 && all[0].found.is_err(), "nothing more can be seen");

@@ -169,19 +169,21 @@ impl Stub {
             stop: false.into(),
         });
         let accepting = shared.clone();
-        std::thread::spawn(move || {
+        // Their names tell the stub's threads from those of its client.
+        let named = || std::thread::Builder::new().name("stub".to_owned());
+        let accept = move || {
             for stream in listener.incoming() {
                 if accepting.stop.load(std::sync::atomic::Ordering::Relaxed) {
                     return;
                 }
                 let shared = accepting.clone();
                 let Ok(stream) = stream else { continue };
-                std::thread::spawn(move || {
-                    // A client that hangs up is none of our business.
-                    let _ = serve(&stream, &shared);
-                });
+                // A client that hangs up is none of our business.
+                let serve = move || drop(serve(&stream, &shared));
+                named().spawn(serve).unwrap();
             }
-        });
+        };
+        std::thread::Builder::new().name("stub".to_owned()).spawn(accept).unwrap();
         Self { shared, address }
     }
 

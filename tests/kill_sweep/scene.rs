@@ -32,14 +32,29 @@ pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, String)]) -> Outp
     command.envs(env.iter().map(|(name, value)| (name, value))).output().unwrap()
 }
 
-/// Everything there is. A tracker of its own keeps its own history: what it was told before a
-/// death and our journal was not is in that only, so there the journal is left out.
+/// Everything there is. Of the journal over a tracker of its own, every change: what was lost on
+/// the way is written down by the next run, but in its own order.
 pub(crate) fn everything(dir: &Path) -> Snapshot {
     let mut all = snapshot(dir);
     if dir.join("tracker.db").exists() {
-        all.remove("engsync.db:journal").unwrap();
+        all.insert("engsync.db:journal".to_owned(), changes(&dir.join("engsync.db")));
     }
     all
+}
+
+fn changes(state: &Path) -> Vec<String> {
+    let db = rusqlite::Connection::open(state).unwrap();
+    let sql = "SELECT j.partner, j.remote, j.key, j.kind, j.package,
+                 json_extract(c.value, '$.side', '$.field', '$.from', '$.to')
+               FROM journal j, json_each(j.changes) c";
+    let mut query = db.prepare(sql).unwrap();
+    let line = |row: &rusqlite::Row<'_>| {
+        let cell = |index| row.get::<_, Option<String>>(index).map(Option::unwrap_or_default);
+        Ok((0..6).map(cell).collect::<rusqlite::Result<Vec<_>>>()?.join(" "))
+    };
+    let mut lines: Vec<String> = query.query_map([], line).unwrap().map(Result::unwrap).collect();
+    lines.sort();
+    lines
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {

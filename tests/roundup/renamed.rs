@@ -5,7 +5,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use engsync::Result;
 use engsync::issue::{Attachment, Issue, Record};
 use engsync::tracker::{
-    Capabilities, Changes, Feed, Marker, NewComment, Refused, Schema, Tracker, Written,
+    Capabilities, Changes, Feed, GoOn, Marker, NewComment, Order, Probed, Receipt, Refused, Schema,
+    Tracker, Written,
 };
 
 /// The laws' name of a field, and Roundup's.
@@ -121,6 +122,34 @@ impl<T: Tracker> Tracker for Renamed<T> {
 
     fn changed_since(&self, token: Option<&str>) -> Result<Feed> {
         self.inner.changed_since(token)
+    }
+
+    fn before_create(&self) -> Result<String> {
+        self.inner.before_create()
+    }
+
+    fn probe(&self, markers: &[&Marker], before: &str) -> Result<Vec<Probed>> {
+        let markers: Vec<String> = markers.iter().map(|marker| self.marker(marker)).collect();
+        let markers: Vec<&str> = markers.iter().map(String::as_str).collect();
+        self.inner.probe(&markers, before)
+    }
+
+    fn write_many(&self, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<Receipt> {
+        let order = |order: &Order<'_>| Order {
+            key: order.key.clone(),
+            marker: self.marker(&order.marker),
+            changes: changes(&order.changes),
+            expected: order.expected.as_ref().map(changes),
+            comments: order.comments.clone(),
+            files: Vec::new(),
+        };
+        let mut renamed: Vec<Order<'_>> = orders.iter().map(order).collect();
+        renamed.iter_mut().zip(orders).for_each(|(new, old)| new.files.clone_from(&old.files));
+        let mut receipts = self.inner.write_many(&renamed, go_on);
+        for receipt in &mut receipts {
+            receipt.issue = receipt.issue.take().map(issue);
+        }
+        receipts
     }
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {

@@ -286,28 +286,29 @@ impl Fetching<'_> {
     ) -> Result<()> {
         let mut gone = Vec::new();
         let mut refusals = 0;
-        for file in taken {
-            match server.remove(file) {
-                Ok(Removal::Removed | Removal::Absent) => {
-                    refusals = 0;
-                    gone.push(&file.name);
-                }
-                Ok(Removal::Changed) => refusals = 0,
+        let ended = server.remove_all(taken, &mut |file, outcome| {
+            match outcome {
+                Ok(Removal::Removed | Removal::Absent) => gone.push(file.name.clone()),
+                Ok(Removal::Changed) => {}
                 Err(error) => {
                     tally.fail(&error);
                     refusals += 1;
-                    if refusals == MOST_REFUSALS {
-                        break;
-                    }
+                    let told = Error::new(error.fault, error.code, error.what);
+                    return if refusals == MOST_REFUSALS { Err(told) } else { Ok(()) };
                 }
             }
+            refusals = 0;
+            Ok(())
+        });
+        if let Err(error) = ended {
+            tracing::debug!("no more is removed: {}", error.what);
         }
         if gone.is_empty() {
             return Ok(());
         }
         let transaction = self.tools.state.begin()?;
         for name in gone {
-            self.tools.state.forget_arrival(self.partner, name)?;
+            self.tools.state.forget_arrival(self.partner, &name)?;
         }
         transaction.commit()
     }

@@ -11,6 +11,7 @@ use super::super::plan::{
 };
 use super::doubt::Doubt;
 use super::names::{KEY_FIELD, OUT, inward_mark, local_change, outward_mark};
+use super::weigh::weigh;
 use super::{Context, Delivery, GonePolicy};
 use crate::issue::{Issue, Value};
 use crate::state::{Base, Entry, EntryKind, HeldMark, Link, LinkState, Outgoing, Pending};
@@ -90,6 +91,10 @@ impl<'a> Work<'a> {
         self.find_lost()?;
         let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
         let known = self.link.key.is_some();
+        let rules = &self.context.policy.rules;
+        if let Some(local) = &self.local {
+            weigh(rules, Some(&delivery.issue), &self.link.base, local);
+        }
         let sides = Sides {
             base: known.then_some(&self.link.base),
             remote: &delivery.issue,
@@ -99,7 +104,7 @@ impl<'a> Work<'a> {
             making: self.making || self.local.is_none(),
             stale,
         };
-        match plan_in(&self.context.policy.rules, &sides) {
+        match plan_in(rules, &sides) {
             Decision::Skip(gate) => {
                 self.outcome.action = Action::Skipped;
                 self.outcome
@@ -231,6 +236,9 @@ impl<'a> Work<'a> {
             fields: self.link.latest().clone(),
             ..Issue::default()
         };
+        if let Some(local) = &self.local {
+            weigh(&self.context.policy.rules, None, &self.link.base, local);
+        }
         let sides = Sides {
             base: Some(&self.link.base),
             remote: &remote,

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::Jira;
 use super::client::both;
 use super::fields::parse_instant;
-use super::marker::number;
+use super::marker::{self, number};
 use super::read;
 use crate::tracker::Feed;
 use crate::tracker::http::Request;
@@ -57,7 +57,7 @@ pub(super) fn since(jira: &Jira, token: Option<&str>) -> Result<Feed> {
                 || jira.search(&jql, "updated ASC, key ASC", &["updated"], false),
             );
             let all = in_order(all?);
-            jira.memory().highest = all.iter().map(|change| number(&change.key)).max().or(Some(0));
+            marker::listed(jira, all.iter().map(|change| number(&change.key)).max());
             let token = anew(time?, 0, &all);
             let keys = Some(all.into_iter().map(|change| change.key).collect());
             Ok(Feed { token: token.text(project), keys, ..Feed::default() })

@@ -105,13 +105,15 @@ fn marker(jira: &Jira) -> Result<String> {
         }
         _ => {
             super::marker::find(jira, &["engsync-check"])?;
-            if !jira.memory().property_unsearchable {
-                return Ok("in the entity property engsync, which the search knows".to_owned());
-            }
-            let what = "the search does not know the entity property engsync, so that finding an \
-                        issue by its marker means looking at all of the project";
-            Err(Error::setup(CONFIG, what)
-                .hint("make a text field for the marker and name it in [tracker] marker_field"))
+            let memory = jira.memory();
+            let how = if memory.without_properties {
+                "the tracker keeps no entity properties, so that a create whose answer is lost may \
+                 need a person; make a text field for the marker and name it as marker_field"
+            } else {
+                "in the entity property engsync; a lost link is found by looking at all issues: a \
+                 text field named as marker_field is found at once"
+            };
+            Ok(how.to_owned())
         }
     }
 }

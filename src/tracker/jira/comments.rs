@@ -23,7 +23,7 @@ pub(super) fn of_issue(jira: &Jira, key: &str, page: &Json) -> Result<Vec<Commen
     } else {
         page["comments"].as_array().into_iter().flatten().map(decode).collect()
     };
-    comments.sort_by(|a, b| a.created.cmp(&b.created));
+    comments.sort_by_key(|comment| comment.created);
     Ok(comments)
 }
 

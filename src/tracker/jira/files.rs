@@ -51,17 +51,15 @@ pub(super) fn of_issue(jira: &Jira, field: &Json) -> Vec<Attachment> {
     listed(field).iter().map(|file| handle(jira, file)).collect()
 }
 
+/// The content of an attachment never changes, so all handles for it share what one has read.
 fn handle(jira: &Jira, file: &Listed) -> Attachment {
     let path = if jira.is_cloud() {
         jira.path(&format!("attachment/content/{}", encode(&file.id)))
     } else {
         format!("/secure/attachment/{}/{}", encode(&file.id), encode(&file.stored))
     };
-    let handle = Attachment::new(&file.name, Some(file.size), jira.http.content(&path));
-    match jira.memory().digests.get(&file.id) {
-        Some(digest) => handle.with_digest(*digest, file.size),
-        None => handle,
-    }
+    let new = || Attachment::new(&file.name, Some(file.size), jira.http.content(&path));
+    jira.memory().files.entry(file.id.clone()).or_insert_with(new).clone()
 }
 
 /// The attachments of the issue as it is now.
@@ -99,7 +97,7 @@ pub(super) fn attach(
         }
     }
     let id = upload(jira, key, file, size, there)?;
-    jira.memory().digests.insert(id.clone(), digest);
+    handle(jira, &Listed::new(id.clone(), &file.name, size)).remember(digest, size);
     for old in namesakes {
         remove(jira, key, &old.id)?;
     }
@@ -107,14 +105,10 @@ pub(super) fn attach(
 }
 
 fn content(jira: &Jira, file: &Listed) -> Result<Digest> {
-    if let Some(known) = jira.memory().digests.get(&file.id) {
-        return Ok(*known);
-    }
     let (digest, _) = handle(jira, file).digest().map_err(|error| {
         let what = format!("the attachment {:?} of the tracker cannot be read", file.name);
         Error::wait(TRACKER_UNAVAILABLE, what).because(error)
     })?;
-    jira.memory().digests.insert(file.id.clone(), digest);
     Ok(digest)
 }
 

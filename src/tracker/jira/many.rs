@@ -17,6 +17,9 @@ use crate::tracker::orders::GoOn;
 use crate::tracker::{Order, Receipt, TRACKER_REFUSED, Written};
 use crate::{Error, Fault, Result};
 
+/// So few new issues are made one after the other, so that their keys follow the delivery.
+const IN_ORDER: usize = 8;
+
 /// What must be seen when an issue is read back; otherwise what was read is older.
 #[derive(Default)]
 struct Proof {
@@ -61,7 +64,9 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
         Err(error) => return nothing(error),
     };
     let halted = AtomicBool::new(false);
-    let done = parallel(jira.parallel(), orders, |order| {
+    let creates = orders.iter().filter(|order| order.key.is_none()).count();
+    let threads = if (1..=IN_ORDER).contains(&creates) { 1 } else { jira.parallel() };
+    let done = parallel(threads, orders, |order| {
         if halted.load(Ordering::Relaxed) || !go_on() {
             return (Receipt::default(), Proof::default());
         }
@@ -243,7 +248,7 @@ fn read_back(
     for (receipt, proof) in receipts.iter_mut().zip(proofs) {
         let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
         let json = if proof.touched { after.remove(&key) } else { before.remove(&key) };
-        match json.map(|json| read::decode(jira, meta, json)) {
+        match json.map(|json| read::decode(jira, meta, &json)) {
             Some(Ok(issue)) => receipt.issue = Some(issue),
             Some(Err(error)) => receipt.error = receipt.error.take().or(Some(error)),
             None if receipt.error.is_none() => receipt.error = Some(gone(&key)),

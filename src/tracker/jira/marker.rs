@@ -102,11 +102,42 @@ fn candidates(jira: &Jira, meta: &Meta, wanted: &[&str]) -> Result<Vec<Json>> {
 fn everything(jira: &Jira, meta: &Meta) -> Result<Vec<Json>> {
     let project = &jira.options.project;
     let fields: Vec<&str> = meta.marker.iter().map(String::as_str).collect();
-    let jql = match &meta.marker {
-        Some(id) => format!("project = {project} AND {} is not EMPTY", field_name(meta, id)),
-        None => format!("project = {project}"),
+    if let Some(id) = &meta.marker {
+        let jql = format!("project = {project} AND {} is not EMPTY", field_name(meta, id));
+        return Ok(jira.search(&jql, "key ASC", &fields, false)?);
+    }
+    let jql = format!("project = {project}");
+    if jira.is_cloud() {
+        return Ok(jira.search(&jql, "key ASC", &fields, true)?);
+    }
+    // A Server's search tells no properties: each issue is asked once.
+    if jira.memory().without_properties {
+        return Ok(Vec::new());
+    }
+    let issues = jira.search(&jql, "key ASC", &["created"], false)?;
+    let keys: Vec<&str> = issues.iter().filter_map(|issue| issue["key"].as_str()).collect();
+    let unknown: Vec<&str> = {
+        let memory = jira.memory();
+        keys.into_iter().filter(|key| !memory.markers.contains_key(*key)).collect()
     };
-    Ok(jira.search(&jql, "key ASC", &fields, meta.marker.is_none())?)
+    let (first, rest) = unknown.split_at(unknown.len().min(1));
+    for keys in [first, rest] {
+        for issue in parallel(jira.parallel(), keys, |key| peek(jira, meta, key, "creator")) {
+            let Some(issue) = issue? else { continue };
+            if issue["properties"].is_null() {
+                jira.memory().without_properties = true;
+                return Ok(Vec::new());
+            }
+            let key = issue["key"].as_str().unwrap_or_default().to_owned();
+            jira.memory().markers.insert(key, of(meta, &issue));
+        }
+    }
+    let memory = jira.memory();
+    let carriers = memory.markers.iter().filter_map(|(key, marker)| {
+        let marker = marker.as_ref()?;
+        Some(json!({"key": key, "properties": {PROPERTY: {"marker": marker}}}))
+    });
+    Ok(carriers.collect())
 }
 
 fn query(meta: &Meta, markers: &[&str]) -> String {
@@ -144,6 +175,13 @@ pub(super) fn number(key: &str) -> u64 {
     key.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
+/// All of the project was listed: its highest number.
+pub(super) fn listed(jira: &Jira, highest: Option<u64>) {
+    let mut memory = jira.memory();
+    memory.highest = highest.or(Some(0));
+    memory.top = memory.top.max(memory.highest);
+}
+
 /// The highest key of the project, before something is made.
 pub(super) fn before_create(jira: &Jira) -> Result<String> {
     let project = &jira.options.project;
@@ -156,6 +194,8 @@ pub(super) fn before_create(jira: &Jira) -> Result<String> {
     let page = jira.json(Request::post(&path).json(&body).repeatable())?;
     let keys = page["issues"].as_array().into_iter().flatten();
     let highest = keys.filter_map(|issue| issue["key"].as_str()).map(number).max().unwrap_or(0);
+    let mut memory = jira.memory();
+    memory.top = memory.top.max(Some(highest));
     Ok(json!({"project": project, "highest": highest}).to_string())
 }
 
@@ -199,44 +239,110 @@ struct Later {
 
 fn later(jira: &Jira, highest: u64) -> Result<Later> {
     let meta = jira.meta()?;
+    let asked = meta.marker.as_deref().map_or("creator".to_owned(), |id| format!("creator,{id}"));
     let mut later = Later { carriers: HashMap::new(), is_certain: true };
-    let mut gap = 0;
-    let mut next = highest + 1;
-    while next < highest + FARTHEST {
-        let numbers: Vec<u64> = (next..next + GAP as u64).collect();
-        next += GAP as u64;
-        for issue in parallel(jira.parallel(), &numbers, |number| peek(jira, &meta, *number)) {
-            let Some(issue) = issue? else {
-                gap += 1;
-                continue;
-            };
-            gap = 0;
-            match of(&meta, &issue) {
-                Some(marker) => {
-                    let key = issue["key"].as_str().unwrap_or_default().to_owned();
-                    later.carriers.entry(marker).or_default().push(key);
-                }
-                None if meta.marker.is_none() && issue["properties"].is_null() => {
-                    // A server without properties: an issue of ours may be the one.
-                    let myself = comments::myself(jira)?;
-                    let creator = comments::account(&issue["fields"]["creator"]);
-                    later.is_certain &= creator != Some(myself.as_str());
-                }
-                None => {}
-            }
+    let walked = walk(jira, &meta, highest, &asked, &mut |issue| {
+        if let Some(marker) = of(&meta, issue) {
+            let key = issue["key"].as_str().unwrap_or_default().to_owned();
+            later.carriers.entry(marker).or_default().push(key);
+        } else if is_silent(&meta, issue) && is_mine(jira, issue)? {
+            // A server without properties: it may be the one.
+            later.is_certain = false;
         }
-        if gap >= GAP {
-            return Ok(later);
-        }
-    }
-    later.is_certain = false;
+        Ok(())
+    })?;
+    later.is_certain &= walked;
     Ok(later)
 }
 
-fn peek(jira: &Jira, meta: &Meta, number: u64) -> Result<Option<Json>, Failure> {
-    let key = format!("{}-{number}", jira.options.project);
-    let asked = meta.marker.as_deref().map_or("creator".to_owned(), |id| format!("creator,{id}"));
-    let mut request = Request::get(&jira.issue_path(&key, "")).query("fields", &asked);
+/// Hands the issues after a key to `look`, until there is none to come; `false`: there were too
+/// many.
+fn walk(
+    jira: &Jira,
+    meta: &Meta,
+    highest: u64,
+    fields: &str,
+    look: &mut dyn FnMut(&Json) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let mut gap = 0;
+    let mut next = highest + 1;
+    while next < highest + FARTHEST {
+        let project = &jira.options.project;
+        let keys: Vec<String> =
+            (next..next + GAP as u64).map(|number| format!("{project}-{number}")).collect();
+        next += GAP as u64;
+        for issue in parallel(jira.parallel(), &keys, |key| peek(jira, meta, key, fields)) {
+            match issue? {
+                Some(issue) => {
+                    gap = 0;
+                    look(&issue)?;
+                }
+                None => gap += 1,
+            }
+        }
+        if gap >= GAP {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the server does not say what properties an issue has.
+fn is_silent(meta: &Meta, issue: &Json) -> bool {
+    meta.marker.is_none() && issue["properties"].is_null()
+}
+
+fn is_mine(jira: &Jira, issue: &Json) -> Result<bool, Failure> {
+    let myself = comments::myself(jira)?;
+    Ok(comments::account(&issue["fields"]["creator"]) == Some(myself.as_str()))
+}
+
+/// The issue that a create made whose answer was just lost: it comes after `floor`, and carries
+/// the marker; on a server without properties it is the only one of ours that has all we sent.
+pub(super) fn recover(
+    jira: &Jira,
+    meta: &Meta,
+    floor: u64,
+    marker: &str,
+    sent: &Json,
+) -> Result<Option<String>, Failure> {
+    let sent = sent.as_object().cloned().unwrap_or_default();
+    let mut asked: Vec<&str> = sent.keys().map(String::as_str).collect();
+    asked.push("creator");
+    let mut carriers = Vec::new();
+    let mut alike = Vec::new();
+    walk(jira, meta, floor, &asked.join(","), &mut |issue| {
+        let key = issue["key"].as_str().unwrap_or_default().to_owned();
+        if !marker.is_empty() && of(meta, issue).as_deref() == Some(marker) {
+            carriers.push(key);
+        } else if is_silent(meta, issue) && is_alike(meta, &sent, issue) && is_mine(jira, issue)? {
+            alike.push(key);
+        }
+        Ok(())
+    })?;
+    let mut memory = jira.memory();
+    carriers.retain(|key| !memory.made.contains(key));
+    alike.retain(|key| !memory.made.contains(key));
+    let one = match (carriers.as_slice(), alike.as_slice()) {
+        ([one], _) | ([], [one]) => one.clone(),
+        _ => return Ok(None),
+    };
+    memory.made.insert(one.clone());
+    Ok(Some(one))
+}
+
+fn is_alike(meta: &Meta, sent: &serde_json::Map<String, Json>, issue: &Json) -> bool {
+    sent.iter().filter(|(id, _)| !["project", "issuetype"].contains(&id.as_str())).all(
+        |(id, value)| {
+            let kind = meta.fields.get(id).map(|known| known.kind.clone()).unwrap_or_default();
+            let read = |json: &Json| fields::decode(json, &kind, &[]);
+            fields::same(read(value).as_ref(), read(&issue["fields"][id]).as_ref())
+        },
+    )
+}
+
+fn peek(jira: &Jira, meta: &Meta, key: &str, fields: &str) -> Result<Option<Json>, Failure> {
+    let mut request = Request::get(&jira.issue_path(key, "")).query("fields", fields);
     if meta.marker.is_none() {
         request = request.query("properties", PROPERTY);
     }
@@ -278,6 +384,7 @@ pub(super) fn mark(jira: &Jira, key: &str, marker: Option<&str>) -> Result<()> {
             }
         }
     };
+    jira.memory().markers.remove(key);
     match jira.http.call(request) {
         Ok(_) => Ok(()),
         Err(failure) if marker.is_none() && failure.refused(404).is_some() => Ok(()),

@@ -331,7 +331,8 @@ impl Meta {
                 id: (place.id != name).then(|| place.id.clone()),
                 kind: known.kind.to_string(),
                 list: known.kind.list,
-                read_only: Self::is_read_only(&place.id),
+                // A rule may name the project, as it is.
+                read_only: Self::is_read_only(&place.id) && place.id != "project",
                 required: known.required,
                 allowed,
             };

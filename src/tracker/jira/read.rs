@@ -17,19 +17,9 @@ const BULK: usize = 100;
 /// The issues with these keys, in their order.
 pub(super) fn many(jira: &Jira, keys: &[String]) -> Result<Vec<Option<Issue>>> {
     let meta = jira.meta()?;
-    let mut raw = raw_many(jira, &meta, keys)?;
-    let mut left: HashMap<&str, usize> = HashMap::new();
-    for key in keys {
-        *left.entry(key).or_default() += 1;
-    }
-    let mut issues = Vec::with_capacity(keys.len());
-    for key in keys {
-        let uses = left.entry(key).or_default();
-        *uses = uses.saturating_sub(1);
-        let json = if *uses == 0 { raw.remove(key) } else { raw.get(key).cloned() };
-        issues.push(json.map(|json| decode(jira, &meta, json)).transpose()?);
-    }
-    Ok(issues)
+    let raw = raw_many(jira, &meta, keys)?;
+    let decoded = |key| raw.get(key).map(|json| decode(jira, &meta, json)).transpose();
+    keys.iter().map(decoded).collect()
 }
 
 /// One issue, by its key; `None` when it does not exist.
@@ -104,8 +94,8 @@ pub(super) fn must(jira: &Jira, meta: &Meta, key: &str) -> Result<Json> {
 }
 
 /// An issue as Jira tells it, as ours.
-pub(super) fn decode(jira: &Jira, meta: &Meta, json: Json) -> Result<Issue> {
-    let revision = Some(revision(meta, &json));
+pub(super) fn decode(jira: &Jira, meta: &Meta, json: &Json) -> Result<Issue> {
+    let revision = Some(revision(meta, json));
     let mut record = Record::new();
     for (name, place) in &meta.shown {
         let value = match (place.id.as_str(), meta.known(place)) {

@@ -7,6 +7,7 @@ use super::meta::Meta;
 use super::plan::{self, Plan, refusal};
 use super::transitions::{self, Moved};
 use super::{Jira, marker};
+use crate::tracker::TRACKER_UNAVAILABLE;
 use crate::tracker::http::{Failure, Refusal, Request};
 use crate::{Error, Result};
 
@@ -33,6 +34,7 @@ pub(super) fn create(
     plan: &mut Plan,
 ) -> Result<String, Failed> {
     for _ in 0..ROUNDS {
+        let floor = jira.memory().top;
         let mut body = json!({"fields": plan::new_fields(jira, meta, plan)});
         if !marker.is_empty() {
             marker::put(jira, meta, marker, &mut body);
@@ -41,7 +43,25 @@ pub(super) fn create(
             Ok(made) => {
                 let key = made["key"].as_str().unwrap_or_default().to_owned();
                 tracing::debug!(key, marker, "made");
+                let mut memory = jira.memory();
+                memory.top = memory.top.max(Some(marker::number(&key)));
+                if !memory.made.insert(key.clone()) {
+                    // It was taken for another's whose answer was lost: let the probe decide.
+                    let what = format!("{marker}: it is not certain that {key} is its issue");
+                    return Err(Error::wait(TRACKER_UNAVAILABLE, what).into());
+                }
                 return Ok(key);
+            }
+            Err(doubt @ Failure::InDoubt { .. }) => {
+                let found = match floor {
+                    Some(floor) => marker::recover(jira, meta, floor, marker, &body["fields"]),
+                    None => Ok(None),
+                };
+                if let Ok(Some(key)) = found {
+                    tracing::info!(key, marker, "the answer was lost, the issue is there");
+                    return Ok(key);
+                }
+                return Err(not_made(doubt, marker));
             }
             Err(failure) => {
                 if failure.refused(400).is_some_and(|refusal| without(plan, refusal)) {

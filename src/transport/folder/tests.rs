@@ -183,6 +183,21 @@ fn a_name_that_oftp_cannot_carry_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn the_spools_own_directories_are_no_servers() {
+    let scene = Scene::new(false);
+    let linked = scene.dir.path().join("linked");
+    std::os::unix::fs::symlink(scene.ours(), &linked).unwrap();
+    let mut folder = scene.folder();
+    (folder.options.inbox, folder.options.outbox) = (linked.clone(), linked);
+    let parcel = scene.parcel(DATA, b"PK");
+    let listed = folder.list().unwrap();
+    let mut done = |_: &Listed, _| Ok(());
+    assert_eq!(folder.fetch(&listed, &scene.ours(), &mut done).unwrap_err().code, TRANSPORT);
+    assert_eq!(folder.deliver(&[parcel]).unwrap_err().code, TRANSPORT);
+    assert_eq!(scene.names(&scene.ours()), [DATA]);
+}
+
+#[test]
 fn a_check_lists_every_problem_and_probes_only_when_asked() {
     let scene = Scene::new(false);
     let good = scene.folder().check(false);

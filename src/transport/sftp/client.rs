@@ -18,6 +18,9 @@ const LISTING: usize = 8;
 /// A directory with more names than this is not an inbox.
 const MOST_NAMES: usize = 1_000_000;
 
+/// A longer name is no file's.
+const LONGEST: usize = 4096;
+
 /// Why something could not be done over there.
 #[derive(Debug)]
 pub(super) enum Fail {
@@ -272,7 +275,7 @@ impl Client {
     }
 
     /// The names in a directory that are text, with what the server tells of each; `.` and `..` are
-    /// left out.
+    /// left out, and what is no name.
     pub(super) fn list(&mut self, path: &str) -> Answer<Vec<(String, Attributes)>> {
         let handle = handle(self.call(&Request::OpenDir { path })?)?;
         let mut names = Vec::new();
@@ -290,7 +293,7 @@ impl Client {
                 Reply::Names(more) if names.len() + more.len() <= MOST_NAMES => {
                     for (name, attributes) in more {
                         match String::from_utf8(name) {
-                            Ok(name) if name != "." && name != ".." => {
+                            Ok(name) if name != "." && name != ".." && name.len() <= LONGEST => {
                                 names.push((name, attributes));
                             }
                             _ => {}

@@ -71,16 +71,16 @@ impl Known {
                 .hint("name the known_hosts file, or give the server's fingerprint instead")
         })?;
         let lines: Vec<Line<'_>> = text.lines().filter_map(Line::parse).collect();
-        let with_port = format!("[{}]:{}", options.host, options.port);
-        let names: &[&str] =
-            if options.port == 22 { &[&options.host, &with_port] } else { &[&with_port] };
+        let host = options.host.to_ascii_lowercase();
+        let with_port = format!("[{host}]:{}", options.port);
+        let names: &[&str] = if options.port == 22 { &[&host, &with_port] } else { &[&with_port] };
         let about = |names: &[&str]| -> Vec<&Line<'_>> {
             lines.iter().filter(|line| names.iter().any(|name| line.names(name))).collect()
         };
         let mut found = about(names);
         if !found.iter().any(|line| line.marker.is_none()) {
             // As OpenSSH does: a name without a port stands for every port.
-            found.extend(about(&[&options.host]));
+            found.extend(about(&[&host]));
         }
         let keys = |marker: Option<&str>| -> Vec<Vec<u8>> {
             let of = found.iter().filter(|line| line.marker == marker);

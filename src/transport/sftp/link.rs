@@ -76,6 +76,7 @@ fn open(
     if let Some(list) = algorithms {
         session.method_pref(MethodType::HostKey, list).map_err(broken)?;
     }
+    fastest(&session).map_err(broken)?;
     session.set_tcp_stream(socket.try_clone().map_err(failed)?);
     session.set_timeout(millis(left(until)));
     match session.handshake() {
@@ -83,6 +84,17 @@ fn open(
         Err(error) if algorithms.is_some() && NO_SUCH_KEY.contains(&error.code()) => Ok(None),
         Err(error) => Err(broken(error)),
     }
+}
+
+/// AES-GCM first: with the instructions of today's processors it is much faster than what libssh2
+/// prefers. All it knows stays on offer.
+fn fastest(session: &Session) -> Result<(), ssh2::Error> {
+    for way in [MethodType::CryptCs, MethodType::CryptSc] {
+        let mut ciphers = session.supported_algs(way)?;
+        ciphers.sort_by_key(|name| !name.contains("-gcm"));
+        session.method_pref(way, &ciphers.join(","))?;
+    }
+    Ok(())
 }
 
 fn start(

@@ -139,6 +139,9 @@ fn names(json: &Json) -> Vec<String> {
 }
 
 fn search(world: &World, args: &Json) -> Answer {
+    if !args["properties"].is_null() {
+        return Err(error(400, "Unrecognized field \"properties\" (Class SearchRequestBean)"));
+    }
     let validate = args["validateQuery"] != json!(false);
     let found = jql::search(world, args["jql"].as_str().unwrap_or_default(), validate)
         .map_err(|text| error(400, &text))?;
@@ -232,9 +235,7 @@ fn createmeta(world: &World, asked: &Asked, rest: &[&str]) -> Answer {
 
 fn issue(world: &mut World, asked: &Asked, number: u64, rest: &[&str]) -> Answer {
     let list = |name: &str| {
-        let text =
-            asked.arg(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
-        text
+        asked.arg(name).map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>())
     };
     match (asked.method.as_str(), rest) {
         ("GET", []) => {

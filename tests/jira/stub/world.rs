@@ -75,7 +75,7 @@ const fn custom(
     FieldDef { id, name, kind, custom, editable: true, values: &[] }
 }
 
-const PRIORITIES: &[&str] = &["high", "low", "Showstopper", "Major", "Minor"];
+const PRIORITIES: &[&str] = &["high", "low", "Showstopper", "Major", "Minor", "Trivial"];
 const VERSIONS: &[&str] = &["Default-Release", "R1.0", "R1.1", "R2.0"];
 
 pub const FIELDS: &[FieldDef] = &[
@@ -110,7 +110,9 @@ pub const FIELDS: &[FieldDef] = &[
     FieldDef { editable: false, ..system("attachment", "Attachment", "array of attachment") },
     FieldDef { editable: false, ..system("comment", "Comment", "comments-page") },
     custom("customfield_12600", "External Issue Reference", "string", "x:textfield"),
+    custom("customfield_12009", "Release Note", "string", "x:textarea"),
     custom("customfield_12700", "Partner Note", "string", "x:textarea"),
+    custom("customfield_13000", "External Ticket", "string", "x:textfield"),
     custom("customfield_12800", "severity", "string", "x:textfield"),
     custom("customfield_12801", "Mileage", "number", "x:float"),
     custom("customfield_12802", "Seen On", "datetime", "x:datetime"),
@@ -137,8 +139,18 @@ pub const USERS: &[(&str, &str, &str)] = &[
     ("bob", "Bob Bär", "bob@supplier.example"),
 ];
 
-pub const STATUSES: &[&str] =
-    &["Open", "Analyzing", "In Progress", "Verification Pending", "Closed"];
+pub const STATUSES: &[&str] = &[
+    "Open",
+    "Analyzing",
+    "Suspended",
+    "To Do",
+    "Deciding",
+    "In Progress",
+    "Implementation Pending",
+    "Verification Pending",
+    "Waiting For Customer",
+    "Closed",
+];
 
 /// The tracker.
 pub struct World {
@@ -175,6 +187,8 @@ pub struct World {
     pub bearer: String,
     pub denied_permissions: Vec<&'static str>,
     pub time_zone: &'static str,
+    /// What a new issue has that names none.
+    pub default_priority: Option<&'static str>,
     /// Keys that issues had before they were moved.
     pub moved: BTreeMap<String, u64>,
 }
@@ -203,6 +217,7 @@ impl World {
             bearer: "token".to_owned(),
             denied_permissions: vec![],
             time_zone: "Europe/Berlin",
+            default_priority: None,
             moved: BTreeMap::new(),
         }
     }
@@ -260,6 +275,56 @@ impl World {
     pub fn edit(&mut self, key: &str, field: &str, value: Json) {
         let number = self.find(key).unwrap();
         self.tickets.get_mut(&number).unwrap().fields.insert(field.to_owned(), value);
+        self.touched(number);
+    }
+
+    /// A comment of a person; answers its id.
+    pub fn say(&mut self, key: &str, author: &str, text: &str) -> u64 {
+        let number = self.find(key).unwrap();
+        self.next_item += 1;
+        let (id, at) = (self.next_item, self.clock + 1);
+        let note = Note {
+            id,
+            author: author.to_owned(),
+            body: json!(text),
+            created: at,
+            updated: at,
+            properties: Json::Null,
+            visibility: Json::Null,
+        };
+        self.tickets.get_mut(&number).unwrap().comments.push(note);
+        self.touched(number);
+        id
+    }
+
+    /// A person changes (or with `None` deletes) a comment.
+    pub fn reword(&mut self, key: &str, id: u64, words: Option<(&str, &str)>) {
+        let number = self.find(key).unwrap();
+        let at = self.clock + 1;
+        let notes = &mut self.tickets.get_mut(&number).unwrap().comments;
+        match words {
+            None => notes.retain(|note| note.id != id),
+            Some((author, text)) => {
+                let note = notes.iter_mut().find(|note| note.id == id).unwrap();
+                (note.body, note.updated) = (json!(text), at);
+                let _ = author;
+            }
+        }
+        self.touched(number);
+    }
+
+    /// A person attaches a file.
+    pub fn add_file(&mut self, key: &str, name: &str, data: &[u8]) {
+        let number = self.find(key).unwrap();
+        self.next_item += 1;
+        let file = Attached {
+            id: self.next_item,
+            name: name.to_owned(),
+            data: data.to_vec(),
+            author: "alice".to_owned(),
+            created: self.clock + 1,
+        };
+        self.tickets.get_mut(&number).unwrap().files.push(file);
         self.touched(number);
     }
 
@@ -406,6 +471,9 @@ impl World {
         kept.insert("status".into(), json!("Open"));
         kept.insert("creator".into(), json!("sync"));
         kept.entry("reporter".into()).or_insert(json!("sync"));
+        if let Some(priority) = self.default_priority {
+            kept.entry("priority".into()).or_insert(json!(priority));
+        }
         let mut ticket =
             Ticket { id: 20_000 + number, key: key.clone(), fields: kept, ..Ticket::default() };
         if self.properties {

@@ -5,7 +5,7 @@ fn known(schema: &Json) -> Known {
     Known { id: "f".into(), name: "F".into(), kind: Kind::of(schema), ..Known::default() }
 }
 
-fn with(schema: &Json, allowed: Json) -> Known {
+fn with(schema: &Json, allowed: &Json) -> Known {
     Known { allowed: Some(allowed.as_array().unwrap().clone()), ..known(schema) }
 }
 
@@ -21,6 +21,7 @@ fn list(items: &[&str]) -> Option<Value> {
 #[test]
 fn values_both_ways() {
     let text = |text: &str| Value::text(text);
+    #[allow(clippy::type_complexity, reason = "a table")]
     let cases: Vec<(Json, &str, Option<Value>, Json, Json, bool)> = vec![
         (
             json!({"type": "string", "system": "summary"}),
@@ -229,12 +230,12 @@ fn what_does_not_fit_is_refused_in_words() {
         (known(&json!({"type": "date"})), "2025-02-30", "no date"),
         (known(&json!({"type": "datetime"})), "soon", "no time"),
         (
-            with(&json!({"type": "priority"}), json!([{"name": "high"}, {"name": "low"}])),
+            with(&json!({"type": "priority"}), &json!([{"name": "high"}, {"name": "low"}])),
             "urgent",
             "\"urgent\" is not one of its values: high, low",
         ),
         (
-            with(&json!({"type": "option-with-child"}), json!([{"value": "A"}])),
+            with(&json!({"type": "option-with-child"}), &json!([{"value": "A"}])),
             "B / C",
             "values: A",
         ),
@@ -248,7 +249,7 @@ fn what_does_not_fit_is_refused_in_words() {
 #[test]
 fn a_parent_may_hold_the_separator() {
     let known =
-        with(&json!({"type": "option-with-child"}), json!([{"value": "A / B"}, {"value": "A"}]));
+        with(&json!({"type": "option-with-child"}), &json!([{"value": "A / B"}, {"value": "A"}]));
     let encoded = encode(Some(&"A / B / C".into()), &known, &[], false).unwrap();
     assert_eq!(encoded.json, json!({"value": "A / B", "child": {"value": "C"}}));
 }

@@ -1,0 +1,203 @@
+//! The program with a Jira: from the configuration to the issues and back, over a socket.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the test plays the partner")]
+
+mod common;
+#[path = "jira/stub.rs"]
+mod stub;
+
+use std::fs;
+
+use common::{Defect, Ran, Site};
+use serde_json::json;
+use stub::Stub;
+
+const FIRST: &str = "ENG26112008000000MFA";
+const SECOND: &str = "ENG26112009000000MFA";
+
+const RULES: &str = r#"
+[[partner.oem.rule]]
+kind = "to_local"
+local = "summary"
+remote = "problem_synopsis"
+[[partner.oem.rule]]
+kind = "to_local"
+local = "description"
+remote = "problem_description"
+[[partner.oem.rule]]
+kind = "tag_local"
+local = "labels"
+remote = "crstatus"
+prefix = "OEM-"
+[[partner.oem.rule]]
+kind = "attachments"
+[[partner.oem.rule]]
+kind = "comments"
+in = true
+out_prefix = "[TO OEM]"
+[[partner.oem.rule]]
+kind = "table_to_remote"
+locals = ["status.name"]
+remote = "supplier_status"
+rows = [["Open", "RECEIVED"], ["In Progress", "ESTIMATED"]]
+no_match = "RECEIVED"
+"#;
+
+const SECRET: &str = "secret";
+
+fn site(stub: &Stub) -> Site {
+    let site = Site::with("", RULES);
+    let path = site.path("engsync.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let jira = format!(
+        "kind = \"jira\"\nurl = \"{}\"\nuser = \"sync\"\npassword_file = \"password\"\nproject = \"TST\"\nissue_type = \"Defect\"\nmarker_field = \"External Issue Reference\"",
+        stub.url()
+    );
+    fs::write(&path, config.replace("kind = \"embedded\"", &jira)).unwrap();
+    fs::write(site.path("password"), format!("{SECRET}\n")).unwrap();
+    site
+}
+
+fn good(ran: Ran) -> Ran {
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    ran
+}
+
+fn deliver(site: &Site, name: &str, text: &str, date: &str) {
+    let files: &[(&str, &[u8])] = &[("photo.jpg", b"photo")];
+    let annotations = &["please check"];
+    let one = Defect {
+        number: "4711",
+        title: "one",
+        description: text,
+        date,
+        files,
+        annotations,
+        ..Defect::default()
+    };
+    site.deliver(name, &[one]);
+}
+
+#[test]
+fn a_jira_of_the_configuration_is_checked_planned_written_and_swept() {
+    let stub = Stub::server();
+    let site = site(&stub);
+    let checked = good(site.engsync(&["check"]));
+    assert!(
+        checked.out.contains("tracker: ") && checked.out.contains("no problems"),
+        "{}",
+        checked.out
+    );
+    let schema = good(site.engsync(&["schema"]));
+    assert!(schema.out.contains("customfield_12600"), "{}", schema.out);
+    let only = site.engsync(&["tracker", "list"]);
+    assert_eq!(only.code, 2);
+    assert!(only.err.contains("embedded tracker only"), "{}", only.err);
+
+    deliver(&site, FIRST, "first", "2026/11/20T08:00:00");
+    let before = site.fingerprint();
+    let planned = good(site.engsync(&["run", "-n", "--json"])).json();
+    assert_eq!(planned["packages"][0]["issues"][0]["local"], "(new 1)");
+    assert!(stub.world().tickets.is_empty(), "nothing was written");
+    assert_eq!(site.fingerprint(), before);
+
+    let ran = good(site.engsync(&["run", "--json"])).json();
+    assert_eq!(ran["packages"][0]["issues"][0]["action"], "created", "{ran:#}");
+    assert_eq!(ran["sent"][0]["issues"], json!(["TST-1"]));
+    {
+        let world = stub.world();
+        let ticket = world.ticket("TST-1");
+        assert_eq!(ticket.fields["summary"], "one");
+        assert_eq!(ticket.fields["customfield_12600"], "main/oem:4711");
+        assert_eq!((ticket.comments.len(), ticket.files.len()), (1, 1));
+    }
+    stub.asked();
+    let idle = good(site.engsync(&["run"]));
+    assert!(idle.out.contains("nothing to do"), "{}", idle.out);
+    let writes: Vec<String> = stub
+        .asked()
+        .iter()
+        .filter(|asked| asked.method != "GET" && !asked.path.ends_with("search"))
+        .map(stub::Asked::short)
+        .collect();
+    assert_eq!(writes, [""; 0]);
+
+    stub.world().edit("TST-1", "status", json!("In Progress"));
+    let swept = good(site.engsync(&["run", "--json", "--now", "2026-11-21T10:00:00+01:00"])).json();
+    assert_eq!(swept["sent"][0]["issues"], json!(["TST-1"]), "{swept:#}");
+    let changes = &swept["packages"][0]["issues"][0]["remote_changes"];
+    assert_eq!(changes, &json!(["supplier_status"]));
+}
+
+#[test]
+fn a_log_in_that_is_refused_is_told_once_and_cured_by_itself() {
+    let stub = Stub::server();
+    let site = site(&stub);
+    fs::write(site.path("password"), "rotated and wrong").unwrap();
+    deliver(&site, FIRST, "first", "2026/11/20T08:00:00");
+    deliver(&site, SECOND, "second", "2026/11/20T09:00:00");
+    let refused = site.engsync(&["run"]);
+    assert_eq!(refused.code, 1, "{}{}", refused.out, refused.err);
+    assert_eq!(
+        refused.out.matches("does not let us in").count(),
+        3,
+        "one with its advice, two put off:\n{}",
+        refused.out
+    );
+    assert_eq!(refused.out.matches("hint").count(), 1, "{}", refused.out);
+    assert_eq!(site.list("spool/deferred"), [FIRST, SECOND]);
+    let checked = site.engsync(&["check"]);
+    assert_eq!(checked.code, 1);
+    for text in [&refused.out, &refused.err, &checked.out, &checked.err] {
+        assert!(!text.contains("rotated and wrong"));
+    }
+    fs::write(site.path("password"), SECRET).unwrap();
+    let cured = good(site.engsync(&["run", "--json", "--now", "2026-11-21T11:00:00+01:00"])).json();
+    assert_eq!(cured["packages"].as_array().unwrap().len(), 2, "{cured:#}");
+    assert_eq!(stub.world().tickets.len(), 1);
+    assert_eq!(stub.world().ticket("TST-1").fields["description"], "second");
+}
+
+#[test]
+fn keys_that_do_not_fit_the_kind_are_problems() {
+    let stub = Stub::server();
+    let site = site(&stub);
+    let path = site.path("engsync.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let cases = [
+        ("project = \"TST\"", "", "project is missing"),
+        (
+            "project = \"TST\"",
+            "project = \"TST\"\nkey_prefix = \"ISS\"",
+            "key_prefix is for kind = embedded",
+        ),
+        (
+            "project = \"TST\"",
+            "project = \"TST\"\nmessage_keyword = \"x\"",
+            "message_keyword is for kind = roundup",
+        ),
+        ("project = \"TST\"", "project = \"TST\"\napi = \"v4\"", "api takes"),
+        ("project = \"TST\"", "project = \"TST\"\ntoken_env = \"T\"", "a password or a token"),
+        (
+            "project = \"TST\"",
+            "project = \"TST\"\npassword_env = \"T\"",
+            "password_env and password_file",
+        ),
+        ("user = \"sync\"", "", "a password needs user"),
+        ("url = \"http", "url = \"ftp", "url starts with https://"),
+        ("project = \"TST\"", "project = \"TST\"\nparallel = 0", "parallel must be between"),
+        (
+            "project = \"TST\"",
+            "project = \"TST\"\nclient_key_file = \"k\"",
+            "needs client_cert_file",
+        ),
+        ("kind = \"jira\"", "kind = \"mantis\"", "there is no \"mantis\""),
+    ];
+    for (from, to, problem) in cases {
+        assert!(config.contains(from));
+        fs::write(&path, config.replacen(from, to, 1)).unwrap();
+        let ran = site.engsync(&["check"]);
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == 1 && told.contains(problem), "{problem}: {} {told}", ran.code);
+    }
+}

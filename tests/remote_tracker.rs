@@ -1,0 +1,533 @@
+//! The engine over a tracker that does not share its transaction: what a batch costs, and what
+//! stands in the end whatever fails. Rows of the fault matrix are named after their numbers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the test plays the partner")]
+
+mod common;
+#[path = "remote_tracker/counting.rs"]
+mod counting;
+#[path = "remote_tracker/site.rs"]
+mod site;
+
+use std::collections::BTreeMap;
+
+use common::Defect;
+use counting::Counting;
+use engsync::exchange::{Options, Stop};
+use engsync::issue::Value;
+use engsync::sync::{Action, GonePolicy};
+use engsync::tracker::double::{Faulty, Planned, Trouble, Verb};
+use engsync::tracker::embedded::Embedded;
+use engsync::tracker::{Changes, IN_DOUBT, MARKER_TWICE, NewComment, Tracker};
+use site::{Site, issues};
+
+const FIRST: &str = "ENG26112008000000MFA";
+const SECOND: &str = "ENG26112009000000MFA";
+const THIRD: &str = "ENG26112010000000MFA";
+
+fn site() -> Site {
+    Site::new(GonePolicy::Hold)
+}
+
+/// `count` defects, some of them changed.
+fn many(site: &Site, name: &str, count: usize, date: &str, changed: &[usize]) {
+    let numbers: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+    let defects: Vec<Defect<'_>> = numbers
+        .iter()
+        .enumerate()
+        .map(|(n, number)| {
+            let title = if changed.contains(&n) { "changed" } else { "title" };
+            Defect { number, title, description: "d", date, ..Defect::default() }
+        })
+        .collect();
+    site.deliver(name, &defects);
+}
+
+fn sum(counts: &BTreeMap<&'static str, usize>) -> usize {
+    counts.values().sum()
+}
+
+#[test]
+fn a_thousand_issues_cost_few_calls() {
+    let site = site();
+    let tracker = Counting::new(site.tracker());
+    many(&site, FIRST, 1000, "2026/11/20T08:00:00", &[]);
+    site.run(&tracker, 0).unwrap();
+    let new = tracker.counts();
+    assert_eq!(new["create"], 1000);
+    assert!(sum(&new) - 1000 <= 10, "{new:?}");
+    assert!(!new.contains_key("get_many"), "what was written is not read again: {new:?}");
+    // Known and unchanged.
+    many(&site, SECOND, 1000, "2026/11/20T09:00:00", &[]);
+    let report = site.run(&tracker, 1).unwrap();
+    assert_eq!(report.packages[0].issues.len(), 1000);
+    let known = tracker.counts();
+    let wanted = BTreeMap::from([("schema", 1), ("changed_since", 1), ("get_many", 2)]);
+    assert_eq!(known, wanted);
+    // One of them changed.
+    many(&site, THIRD, 1000, "2026/11/20T10:00:00", &[517]);
+    site.run(&tracker, 1).unwrap();
+    let one = tracker.counts();
+    let mut wanted = known;
+    wanted.extend([("update", 1), ("read_back", 1)]);
+    assert_eq!(one, wanted);
+    // Nothing to do, and one local change among a thousand.
+    site.run(&tracker, 1).unwrap();
+    assert_eq!(tracker.counts(), BTreeMap::from([("schema", 1), ("changed_since", 1)]));
+    let edit = Changes::from([("status".to_owned(), Value::text("In Progress"))]);
+    tracker.inner.update("ISS-7", &edit, None).unwrap();
+    let report = site.run(&tracker, 1).unwrap();
+    assert_eq!(report.sent[0].issues, ["ISS-7"]);
+    let wanted = BTreeMap::from([("schema", 1), ("changed_since", 1), ("get_many", 1)]);
+    assert_eq!(tracker.counts(), wanted);
+}
+
+/// The scenario: an issue with a comment and a file, and one without; then a change of both with
+/// another comment and another file.
+fn first(site: &Site) {
+    let one = Defect {
+        number: "4711",
+        title: "one",
+        description: "first",
+        annotations: &["please check"],
+        files: &[("photo.jpg", b"photo")],
+        ..Defect::default()
+    };
+    let two = Defect { number: "4712", title: "two", description: "second", ..Defect::default() };
+    site.deliver(FIRST, &[one, two]);
+}
+
+fn second(site: &Site) {
+    let date = "2026/11/20T09:00:00";
+    let one = Defect {
+        number: "4711",
+        title: "one",
+        description: "changed",
+        annotations: &["please check", "and hurry"],
+        files: &[("photo.jpg", b"photo"), ("log.txt", b"log")],
+        date,
+        ..Defect::default()
+    };
+    let two = Defect {
+        number: "4712",
+        title: "two, changed",
+        description: "second",
+        date,
+        ..one.clone()
+    };
+    site.deliver(SECOND, &[one, Defect { annotations: &[], files: &[], ..two }]);
+}
+
+/// What must stand in the end: every issue, comment and file once, the base as read back, every
+/// change with its row, and rest.
+fn converged(site: &Site, tracker: &Faulty<Embedded>, what: &str) {
+    let issues = issues(tracker.inner());
+    let told = |issue: &engsync::issue::Issue| {
+        let comments: Vec<&str> = issue.comments.iter().map(|c| c.text.as_str()).collect();
+        let files: Vec<&str> = issue.attachments.iter().map(|f| f.name.as_str()).collect();
+        let (title, text) = (issue.fields.text("summary"), issue.fields.text("description"));
+        format!("{title}: {text} {comments:?} {files:?}")
+    };
+    let mut all: Vec<String> = issues.iter().map(told).collect();
+    all.sort();
+    let wanted = [
+        r#"one: changed ["please check", "and hurry"] ["photo.jpg", "log.txt"]"#,
+        "two, changed: second [] []",
+    ];
+    assert_eq!(all, wanted, "{what}");
+    for remote in ["4711", "4712"] {
+        let link = site.link(remote);
+        let issue = issues.iter().find(|issue| Some(&issue.id) == link.key.as_ref()).unwrap();
+        assert_eq!(tracker.inner().find(&format!("main/oem:{remote}")).unwrap(), [&*issue.id]);
+        for field in ["summary", "description", "labels", "priority"] {
+            assert_eq!(link.base.local.get(field), issue.fields.get(field), "{what}: {field}");
+        }
+        assert!(site.state.intents("oem", remote).unwrap().is_empty(), "{what}: in doubt");
+        let journal = site.journal(remote);
+        for field in ["summary", "description", "priority", "labels"] {
+            let last = journal.iter().rev().find(|(name, _)| name == field);
+            let last = last.and_then(|(_, to)| to.clone()).unwrap_or_default();
+            assert_eq!(last, issue.fields.text(field), "{what}: journal of {remote} {field}");
+        }
+        for comment in &issue.comments {
+            let rows = |(name, to): &&(String, Option<String>)| {
+                name == "comments" && to.as_ref() == Some(&comment.text)
+            };
+            assert_eq!(journal.iter().filter(rows).count(), 1, "{what}: {}", comment.text);
+        }
+        for file in &issue.attachments {
+            let row = ("attachments".to_owned(), Some(file.name.clone()));
+            assert_eq!(journal.iter().filter(|j| **j == row).count(), 1, "{what}: {}", file.name);
+        }
+        assert!(link.base.held.is_empty(), "{what}: {:?}", link.base.held);
+    }
+    assert_eq!(site.list("done"), [FIRST, SECOND], "{what}");
+    // Nothing of it goes back to the partner, and nothing is written again.
+    tracker.calls();
+    for _ in 0..3 {
+        assert!(site.run(tracker, 61).unwrap().is_idle(), "{what}");
+    }
+    assert_eq!(tracker.writes(), [], "{what}");
+}
+
+const VERBS: [Verb; 11] = [
+    Verb::Schema,
+    Verb::GetMany,
+    Verb::Find,
+    Verb::BeforeCreate,
+    Verb::Probe,
+    Verb::Create,
+    Verb::Update,
+    Verb::Comment,
+    Verb::Prepare,
+    Verb::Attach,
+    Verb::ChangedSince,
+];
+
+/// Rows 19, 20: a call of any kind fails at any place, or its answer is lost.
+#[test]
+fn rows_19_and_20_whatever_fails_once_in_the_end_all_is_there_once() {
+    let mut met = 0;
+    for verb in VERBS {
+        for trouble in [Trouble::Unavailable, Trouble::InDoubt, Trouble::Rejected] {
+            if trouble == Trouble::Rejected && !verb.writes() {
+                continue;
+            }
+            for n in 1.. {
+                let what = format!("{trouble:?} at call {n} of {verb:?}");
+                let site = site();
+                let tracker = Faulty::new(site.tracker());
+                tracker.plan(Planned::nth(verb, n, trouble.clone()));
+                first(&site);
+                let report = site.run(&tracker, 0).unwrap();
+                if !site.list("deferred").is_empty() {
+                    assert!(report.is_trouble(), "{what}: it is told");
+                }
+                // The second comes when the first may still wait.
+                second(&site);
+                site.run(&tracker, 61).unwrap();
+                site.settle(&tracker);
+                let unmet = tracker.heal();
+                if trouble == Trouble::Rejected && verb == Verb::Attach && unmet.is_empty() {
+                    // A file that is refused is held alone; `retry` is a person's word.
+                    met += 1;
+                    continue;
+                }
+                converged(&site, &tracker, &what);
+                if !unmet.is_empty() {
+                    assert!(n > 1 || verb == Verb::Probe, "{what} was never met");
+                    break;
+                }
+                met += 1;
+            }
+        }
+    }
+    assert!(met > 50, "only {met} troubles were met");
+}
+
+/// Row 20 twice over: what is in doubt is in doubt again.
+#[test]
+fn row_20_lost_answers_one_after_the_other() {
+    for verb in [Verb::Create, Verb::Update, Verb::Comment, Verb::Attach] {
+        for times in 2..5 {
+            let site = site();
+            let tracker = Faulty::new(site.tracker());
+            for n in 1..=times {
+                tracker.plan(Planned::nth(verb, n, Trouble::InDoubt));
+            }
+            first(&site);
+            site.run(&tracker, 0).unwrap();
+            second(&site);
+            for _ in 0..6 {
+                site.run(&tracker, 61).unwrap();
+            }
+            converged(&site, &tracker, &format!("{times} times {verb:?}"));
+        }
+    }
+}
+
+/// Row 26: what the tracker makes of a text is the base, and nobody writes it again.
+#[test]
+fn row_26_a_text_that_comes_back_otherwise_makes_no_ping_pong() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    let cut = |verb| Planned::always(verb, Trouble::Truncate("description".to_owned(), 3));
+    tracker.plan(cut(Verb::Create));
+    tracker.plan(cut(Verb::Update));
+    first(&site);
+    site.run(&tracker, 0).unwrap();
+    let key = site.link("4711").key.unwrap();
+    let text = || tracker.inner().get(&key).unwrap().fields.text("description");
+    assert_eq!(
+        (text(), site.link("4711").base.local.text("description")),
+        ("fir".into(), "fir".into())
+    );
+    tracker.calls();
+    for n in 0..10 {
+        let one =
+            Defect { number: "4711", title: "one", description: "first", ..Defect::default() };
+        let date = format!("2026/11/20T{:02}:00:00", 9 + n);
+        let name = format!("ENG261120{:02}000000MFA", 9 + n);
+        site.deliver(&name, &[Defect { date: &date, ..one }]);
+        let report = site.run(&tracker, 61).unwrap();
+        assert!(report.sent.is_empty(), "{n}: a cut text is nobody's edit");
+        assert_eq!(report.packages[0].issues[0].action, Action::Unchanged, "{n}");
+    }
+    assert_eq!((tracker.writes(), text()), (vec![], "fir".into()));
+    // A text that did change is written, and cut again.
+    let date = "2026/11/20T20:00:00";
+    let one =
+        Defect { number: "4711", title: "one", description: "other", date, ..Defect::default() };
+    site.deliver("ENG26112020000000MFA", &[one]);
+    site.run(&tracker, 61).unwrap();
+    assert_eq!((tracker.writes().len(), text()), (1, "oth".into()));
+}
+
+#[test]
+fn a_refused_field_is_held_alone_and_not_tried_again_until_it_changes() {
+    for verb in [Verb::Create, Verb::Update] {
+        let site = site();
+        let tracker = Faulty::new(site.tracker());
+        tracker.plan(Planned::always(verb, Trouble::RefuseField("description".to_owned())));
+        first(&site);
+        site.run(&tracker, 0).unwrap();
+        second(&site);
+        site.run(&tracker, 1).unwrap();
+        let link = site.link("4711");
+        let issue = tracker.inner().get(link.key.as_deref().unwrap()).unwrap();
+        assert_eq!((issue.comments.len(), issue.attachments.len()), (2, 2), "the rest is there");
+        assert!(site.list("deferred").is_empty());
+        if verb == Verb::Update {
+            assert!(link.base.held.contains_key("in:description"));
+        }
+        tracker.calls();
+        for _ in 0..3 {
+            assert!(site.run(&tracker, 61).unwrap().is_idle());
+        }
+        assert_eq!(tracker.writes(), []);
+    }
+}
+
+/// Row 24: a person was faster than we are.
+#[test]
+fn row_24_an_edit_between_reading_and_writing_is_not_overwritten() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    first(&site);
+    site.run(&tracker, 0).unwrap();
+    let edited = Trouble::EditedBefore("description".to_owned(), Value::text("a person's"));
+    tracker.plan(Planned::next(Verb::Update, edited));
+    second(&site);
+    let report = site.run(&tracker, 1).unwrap();
+    assert!(report.is_trouble(), "it is told");
+    let issue = tracker.inner().get(site.link("4711").key.as_deref().unwrap()).unwrap();
+    assert_eq!(issue.fields.text("description"), "a person's");
+    assert_eq!((issue.comments.len(), issue.attachments.len()), (2, 2), "the rest is there");
+    assert_eq!(site.link("4711").base.held["in:description"].code, "tracker-refused");
+}
+
+/// Row 23: the local issue was deleted.
+#[test]
+fn row_23_a_deleted_issue_follows_the_policy() {
+    for gone in [GonePolicy::Hold, GonePolicy::Recreate, GonePolicy::Ignore] {
+        let site = Site::new(gone);
+        let tracker = Faulty::new(site.tracker());
+        first(&site);
+        site.run(&tracker, 0).unwrap();
+        let key = site.link("4711").key.unwrap();
+        tracker.inner().delete(&key).unwrap();
+        let swept = site.run(&tracker, 1).unwrap();
+        assert_eq!(swept.is_trouble(), gone != GonePolicy::Ignore, "{gone:?}");
+        // The answer to its making anew is lost, too.
+        tracker.plan(Planned::next(Verb::Create, Trouble::InDoubt));
+        second(&site);
+        site.run(&tracker, 1).unwrap();
+        site.settle(&tracker);
+        let found = tracker.inner().find("main/oem:4711").unwrap();
+        match gone {
+            GonePolicy::Recreate => {
+                assert_eq!(found.len(), 1);
+                let issue = tracker.inner().get(&found[0]).unwrap();
+                assert_eq!(site.link("4711").key.as_ref(), Some(&found[0]));
+                assert_eq!((issue.comments.len(), issue.attachments.len()), (2, 2));
+            }
+            GonePolicy::Hold | GonePolicy::Ignore => assert!(found.is_empty(), "{gone:?}"),
+        }
+        assert_eq!(tracker.inner().find("main/oem:4712").unwrap().len(), 1);
+        tracker.calls();
+        assert!(site.run(&tracker, 61).unwrap().is_idle(), "{gone:?}: told once");
+        assert_eq!(tracker.writes(), []);
+    }
+}
+
+/// What was done before the tracker went away is committed and reported, and not done again.
+#[test]
+fn a_tracker_that_goes_away_in_the_middle_costs_nothing_that_was_done() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    tracker.plan(Planned::nth(Verb::Create, 6, Trouble::Unavailable));
+    many(&site, FIRST, 10, "2026/11/20T08:00:00", &[]);
+    let report = site.run(&tracker, 0).unwrap();
+    let package = &report.packages[0];
+    assert_eq!((package.outcome.as_str(), package.issues.len()), ("deferred", 5));
+    assert_eq!(site.state.links("oem").unwrap().len(), 5, "with their bases");
+    // What was not come to is not in doubt; the sixth is.
+    let doubts = (0..10).filter(|n| !site.state.intents("oem", &n.to_string()).unwrap().is_empty());
+    assert_eq!(doubts.count(), 1);
+    assert_eq!(report.sent[0].issues.len(), 5, "they are answered already");
+    tracker.calls();
+    site.settle(&tracker);
+    let creates = tracker.writes().iter().filter(|(verb, _)| *verb == Verb::Create).count();
+    assert_eq!((creates, issues(tracker.inner()).len()), (5, 10));
+}
+
+/// Rows 18 and 22: it is not hammered, it is told once, it goes on by itself.
+#[test]
+fn rows_18_and_22_a_tracker_that_is_away_costs_a_call_a_run_and_keeps_its_own_pace() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    first(&site);
+    second(&site);
+    tracker.plan(Planned::always(Verb::Schema, Trouble::Unavailable));
+    let report = site.run(&tracker, 0).unwrap();
+    assert!(report.is_trouble());
+    assert_eq!(site.list("deferred"), [FIRST, SECOND]);
+    assert_eq!(tracker.calls().len(), 1, "for two packages and a sweep");
+    let told = report.packages.iter().filter(|package| {
+        package.hint.is_some()
+            || package.text.as_ref().is_some_and(|text| !text.starts_with("not tried"))
+    });
+    assert_eq!(told.count(), 1, "one message");
+    // Spared, as the service does between its tries: not one call, and no news.
+    let spare = Options { spare_tracker: true, ..Options::default() };
+    let report = site.run_with(&tracker, 2, spare).unwrap();
+    assert!(!report.is_trouble() && tracker.calls().is_empty());
+    tracker.heal();
+    site.settle(&tracker);
+    converged(&site, &tracker, "back again");
+    // It asks for an hour.
+    tracker.plan(Planned::next(Verb::GetMany, Trouble::Busy(std::time::Duration::from_secs(3600))));
+    let date = "2026/11/20T10:00:00";
+    let one = Defect { number: "4711", title: "third", date, ..Defect::default() };
+    site.deliver(THIRD, &[one]);
+    assert!(site.run(&tracker, 1).unwrap().is_trouble());
+    tracker.calls();
+    for _ in 0..5 {
+        assert!(!site.run(&tracker, 11).unwrap().is_trouble());
+    }
+    assert_eq!((tracker.calls(), site.list("deferred")), (vec![], vec![THIRD.to_owned()]));
+    site.run(&tracker, 11).unwrap();
+    assert!(site.list("deferred").is_empty());
+}
+
+/// Row 21: a search that lags does not see what was made; nothing is made twice, whatever else
+/// the package holds goes on.
+#[test]
+fn row_21_while_it_is_not_certain_nothing_is_made_again() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    tracker.plan(Planned::next(Verb::Create, Trouble::InDoubt));
+    first(&site);
+    site.run(&tracker, 0).unwrap();
+    assert_eq!(issues(tracker.inner()).len(), 1);
+    for _ in 0..3 {
+        tracker.plan(Planned::next(Verb::Probe, Trouble::Lagging));
+        let report = site.run(&tracker, 61).unwrap();
+        let issues = &report.packages[0].issues;
+        assert_eq!(issues[0].findings.last().unwrap().code, IN_DOUBT);
+        assert_eq!(site.list("deferred"), [FIRST]);
+    }
+    assert_eq!(issues(tracker.inner()).len(), 2, "the other one is there");
+    second(&site);
+    site.run(&tracker, 61).unwrap();
+    site.settle(&tracker);
+    converged(&site, &tracker, "lagging");
+}
+
+#[test]
+fn a_marker_on_two_issues_is_for_a_person() {
+    let site = site();
+    let tracker = Faulty::new(site.tracker());
+    tracker.plan(Planned::always(Verb::Find, Trouble::Twins));
+    first(&site);
+    let report = site.run(&tracker, 0).unwrap();
+    let finding = report.packages[0].issues[0].findings.last().unwrap();
+    assert_eq!(finding.code, MARKER_TWICE);
+    assert!(issues(tracker.inner()).is_empty(), "none is made in their place");
+    tracker.heal();
+    second(&site);
+    site.settle(&tracker);
+    converged(&site, &tracker, "sorted out");
+}
+
+#[test]
+fn what_people_did_before_we_came_is_looked_at_once_and_ours_not_at_all() {
+    let site = site();
+    let tracker = Counting::new(site.tracker());
+    for n in 0..20 {
+        let fields = Changes::from([("summary".to_owned(), Value::text(n.to_string()))]);
+        tracker.inner.create("", &fields).unwrap();
+    }
+    first(&site);
+    site.run(&tracker, 0).unwrap();
+    assert!(!tracker.counts().contains_key("get_many"));
+    let key = site.link("4711").key.unwrap();
+    let note = NewComment { text: "[TO OEM] seen".into(), ..NewComment::default() };
+    tracker.inner.comment(&key, &note).unwrap();
+    let report = site.run(&tracker, 1).unwrap();
+    assert_eq!(report.sent[0].issues, [key]);
+    assert_eq!(tracker.counts()["get_many"], 1);
+    assert!(site.run(&tracker, 1).unwrap().is_idle());
+    assert!(!tracker.counts().contains_key("get_many"));
+}
+
+/// A dry run over a tracker behind a network plans both packages, the second over the first, and
+/// writes nothing.
+#[test]
+fn a_dry_run_plans_over_what_it_planned_and_writes_nothing() {
+    let site = site();
+    let behind = site.tracker();
+    behind.create("", &Changes::new()).unwrap();
+    let before = behind.changed_since(None).unwrap().token;
+    let clock: std::rc::Rc<dyn engsync::Clock> = site.clock.clone();
+    let planned = engsync::tracker::planned::Planned::new(Box::new(site.tracker()), clock);
+    first(&site);
+    second(&site);
+    let report = site.plan(&planned);
+    assert_eq!(behind.changed_since(None).unwrap().token, before);
+    let keys: Vec<_> = report.packages.iter().flat_map(|p| &p.issues).collect();
+    let told: Vec<(&str, Action, Vec<&str>)> = keys
+        .iter()
+        .map(|issue| {
+            let changes = issue.local_changes.iter().map(String::as_str);
+            let changes = changes.filter(|field| ["description", "summary"].contains(field));
+            (issue.local.as_deref().unwrap(), issue.action, changes.collect())
+        })
+        .collect();
+    let wanted = [
+        ("(new 1)", Action::Created, vec!["summary", "description"]),
+        ("(new 2)", Action::Created, vec!["summary", "description"]),
+        ("(new 1)", Action::Updated, vec!["description"]),
+        ("(new 2)", Action::Updated, vec!["summary"]),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(report.sent.len(), 1, "what would be sent");
+    assert!(site.state.links("oem").unwrap().is_empty() && site.list("done").is_empty());
+}
+
+/// It ends between two issues when it is told to; what was done is not done again.
+#[test]
+fn a_stop_in_the_middle_of_a_batch_is_heeded() {
+    let site = site();
+    let stop = Stop::default();
+    let mut tracker = Counting::new(site.tracker());
+    tracker.stop = Some((4, stop.clone()));
+    many(&site, FIRST, 10, "2026/11/20T08:00:00", &[]);
+    let error = site.run_until(&tracker, &stop).unwrap_err();
+    assert_eq!(error.code, engsync::exchange::STOPPED);
+    assert_eq!(site.state.links("oem").unwrap().len(), 4);
+    let tracker = Counting::new(tracker.inner);
+    let report = site.run(&tracker, 1).unwrap();
+    assert_eq!(report.packages[0].outcome.as_str(), "applied");
+    assert_eq!((tracker.counts()["create"], issues(&tracker.inner).len()), (6, 10));
+}
