@@ -123,12 +123,11 @@ impl Service<'_> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         self.more = false;
-        let mut spared = false;
+        let spared = self.rest.is_some_and(|rest| rest > begun);
+        let alive = Alive::new(&self.app, self.heart.pulse());
         let pass = match self.app.take_turn(&|| self.heart.beat()) {
             Ok(true) => {
-                let alive = Alive::new(&self.app, self.heart.pulse());
                 let mut tools = self.app.tools(self.global, &wall, &self.heart);
-                spared = self.rest.is_some_and(|rest| rest > begun);
                 tools.options.spare_tracker = spared;
                 tools.transports = &alive;
                 // It comes back for files that have yet to settle.
@@ -147,7 +146,6 @@ impl Service<'_> {
             after_pass(&self.app, self.global, pass.is_ok() || stopped);
         }
         if let Ok(pass) = &pass {
-            self.give_rest(&pass.report, spared);
             self.timetable.ended(&self.app, &pass.report);
         }
         self.app.rest();

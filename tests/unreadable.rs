@@ -1,0 +1,127 @@
+//! Rows of the fault matrix in which a file cannot be read or a log not be written.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what was skipped")]
+#![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Defect, RULES, Site, package};
+use serde_json::Value;
+
+const FIRST: &str = "ENG26112008000000MFA";
+const SECOND: &str = "ENG26112009000000MFA";
+const LATER: &str = "2026-11-21T10:00:00+01:00";
+
+fn defect(number: &str) -> Defect<'_> {
+    Defect { number, title: "Fensterheber klemmt", ..Defect::default() }
+}
+
+/// Outcome and reason of each package of a report.
+fn outcomes(report: &Value) -> Vec<String> {
+    let packages = report["packages"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    packages
+        .iter()
+        .map(|one| format!("{} {}", text(&one["outcome"]), text(&one["reason"])))
+        .collect()
+}
+
+fn issues(site: &Site) -> usize {
+    let listed = site.engsync(&["tracker", "list", "--json"]).json();
+    listed.as_array().unwrap().len()
+}
+
+fn settled() -> Site {
+    Site::with("settle_seconds = 0", RULES)
+}
+
+/// A run in which system calls on one file fail; `None` where that cannot be done here.
+fn failing(site: &Site, calls: &str, error: &str, part: &str, now: &str) -> Option<common::Ran> {
+    let mut command = Command::new("strace");
+    command.current_dir(site.dir.path()).args(["-f", "-qq", "-o", "/dev/null"]);
+    for place in ["spool/incoming", &format!("spool/active/{FIRST}")] {
+        command.arg("-P").arg(site.path(place).join(part));
+    }
+    command.args(["-e", &format!("inject={calls}:error={error}")]);
+    // By its whole name, which is what the calls are told apart by.
+    command.arg(env!("CARGO_BIN_EXE_engsync")).args(["run", "--json", "--now", now]);
+    command.arg("-c").arg(site.path("engsync.toml"));
+    let ran = command.env("USER", "tester").output().ok()?;
+    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !able.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
+        return None;
+    }
+    Some(common::ran(&ran))
+}
+
+#[test]
+fn rows_7_and_36_a_part_that_cannot_be_read_costs_only_its_package() {
+    let cases = [
+        ("read", "EIO", 0, "Input/output error"),
+        ("read", "EIO", 1, "Input/output error"),
+        ("openat", "EACCES", 0, "Permission denied"),
+        ("openat", "EACCES", 1, "Permission denied"),
+    ];
+    for (calls, error, which, text) in cases {
+        let site = settled();
+        site.deliver(FIRST, &[defect("4711")]);
+        site.deliver(SECOND, &[defect("4712")]);
+        let part = &package(FIRST, &[defect("4711")])[which].0;
+        let Some(ran) = failing(&site, calls, error, part, common::NOW) else { return };
+        assert_eq!(ran.code, 1, "{calls} {which}: {}", ran.err);
+        let report = ran.json();
+        let mut got = outcomes(&report);
+        got.sort();
+        assert_eq!(got, ["applied -", "deferred disk"], "{calls} {which}: {report:#}");
+        assert!(report.to_string().contains(text), "{calls} {which}: {report:#}");
+        // No busy loop: not before its time.
+        assert_eq!(site.engsync(&["run"]).code, 0);
+        assert_eq!(site.list("spool/deferred"), [FIRST]);
+        let ran = site.engsync(&["run", "--json", "--now", LATER]);
+        assert_eq!(outcomes(&ran.json()), ["applied -"], "{calls} {which}");
+        assert_eq!(issues(&site), 2);
+    }
+}
+
+#[test]
+fn row_7_a_part_that_stays_unreadable_is_set_aside_with_what_the_system_says() {
+    let site = settled();
+    site.deliver(FIRST, &[defect("4711")]);
+    let part = &package(FIRST, &[defect("4711")])[1].0;
+    let mut tries = 0;
+    for hour in 9..23 {
+        let now = format!("2026-11-21T{hour:02}:00:00Z");
+        let Some(_) = failing(&site, "read", "EIO", part, &now) else { return };
+        tries += 1;
+        if site.list("spool/corrupt") == [FIRST] {
+            break;
+        }
+    }
+    assert_eq!(tries, 6);
+    let reason = fs::read_to_string(site.path(&format!("spool/corrupt/{FIRST}/reason.json")));
+    assert!(reason.unwrap().contains("Input/output error"));
+    assert_eq!(site.engsync(&["release", FIRST]).code, 0);
+    assert_eq!(outcomes(&site.run()), ["applied -"]);
+}
+
+#[test]
+fn row_40_a_log_that_cannot_be_written_stops_nothing() {
+    let site = settled();
+    site.deliver(FIRST, &[defect("4711")]);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_engsync"))
+        .current_dir(site.dir.path())
+        .env_clear()
+        .args(["run", "-vv", "--now", common::NOW])
+        .stdout(std::process::Stdio::null())
+        .stderr(full)
+        .status()
+        .unwrap();
+    assert_eq!(done.code(), Some(0));
+    assert_eq!((issues(&site), site.list("spool/outgoing/oem").len()), (1, 2));
+}
