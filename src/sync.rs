@@ -49,6 +49,8 @@ codes! {
     GATED = "gated": "a gate stopped the delivery of an issue";
     REMOTE_EMPTIED = "remote-emptied": "the partner emptied a value; the local one was kept because the rule has no clear = true";
     UNKNOWN_FIELD = "unknown-field": "a rule names a field that neither the tracker nor the partner's profile knows";
+    VALUE_NOT_TAKEN = "value-not-taken": "a rule would write a value that the tracker does not list for the field";
+    NOT_WRITTEN = "not-written": "the tracker wants a field of a new issue that no rule writes";
     RULE_CONFLICT = "rule-conflict": "two rules write the same field";
     NEVER_FIRES = "never-fires": "a rule fires at no delivery";
     UNCOVERED = "uncovered": "no row of a decision table fits values that the tracker allows";

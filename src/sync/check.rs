@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use super::conflict::Policy;
 use super::rule::{Kind, NoMatch, Rule, TableToRemote};
-use super::{NEVER_FIRES, RULE_CONFLICT, UNCOVERED, UNKNOWN_FIELD, UNREACHABLE_ROW};
+use super::{
+    NEVER_FIRES, NOT_WRITTEN, RULE_CONFLICT, UNCOVERED, UNKNOWN_FIELD, UNREACHABLE_ROW,
+    VALUE_NOT_TAKEN,
+};
 use crate::Finding;
 use crate::issue::Field;
-use crate::tracker::Schema;
+use crate::tracker::{FieldSpec, Schema};
 
 /// Something wrong or odd in a rule set.
 pub type Problem = Finding;
@@ -111,7 +114,7 @@ pub fn check(
     schema: Option<&Schema>,
     profile: &dyn Fn(&str) -> bool,
 ) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = schema.map(|schema| wanting(rules, schema)).unwrap_or_default();
     for (index, rule) in rules.iter().enumerate() {
         for field in remote_fields(&rule.kind).into_iter().filter(|field| !profile(field)) {
             let text = format!("{}: the partner's profile has no field {field:?}", rule.name);
@@ -157,20 +160,64 @@ fn check_local(rule: &Rule, schema: &Schema) -> Vec<Problem> {
     let named = written_local(&rule.kind).into_iter().chain(read_local(&rule.kind));
     for field in named.filter(|field| schema.field(field).is_none()) {
         let text = format!("{}: the tracker has no field {field:?}", rule.name);
-        problems.push(Finding::warning(UNKNOWN_FIELD, text));
+        problems.push(Finding::error(UNKNOWN_FIELD, text));
     }
     if let Kind::TableToRemote(table) = &rule.kind {
         problems.extend(coverage(rule, table, schema));
     }
     let written = written_local(&rule.kind).and_then(|field| Some((field, schema.field(field)?)));
-    if let Some((field, spec)) = written
+    if let Some((field, spec)) = &written
         && spec.read_only
     {
         let text = format!("{}: {field:?} is set by the tracker only", rule.name);
         problems.push(Finding::error(RULE_CONFLICT, text));
     }
+    if let Some((field, FieldSpec { allowed: Some(allowed), .. })) = written {
+        let strange = fixed_values(&rule.kind).into_iter().filter(|value| !allowed.contains(value));
+        problems.extend(strange.map(|value| {
+            let text = format!("{}: the tracker lists no {value:?} for {field:?}", rule.name);
+            Finding::warning(VALUE_NOT_TAKEN, text)
+        }));
+    }
     problems
 }
+
+/// The values a rule writes whatever the partner says of other things: its default, and what its
+/// map translates to.
+fn fixed_values(kind: &Kind) -> BTreeSet<String> {
+    let (map, default, prefix) = match kind {
+        Kind::ToLocal(rule) => (&rule.map, &rule.default, &*rule.prefix),
+        Kind::FillLocal(rule) => (&rule.map, &rule.default, &*rule.prefix),
+        Kind::TwoWay(rule) => (&rule.map, &rule.default_local, ""),
+        _ => return BTreeSet::new(),
+    };
+    let mapped = map.iter().flat_map(|map| map.remotes().filter_map(|remote| map.local(remote)));
+    let values = mapped.chain(default.as_deref()).filter(|value| !value.is_empty());
+    values.map(|value| format!("{prefix}{value}")).collect()
+}
+
+/// What the tracker wants of a new issue and neither a rule nor the tracker's own configuration
+/// writes.
+fn wanting(rules: &[Rule], schema: &Schema) -> Vec<Problem> {
+    let id =
+        |name: &str| schema.field(name).and_then(|spec| spec.id).unwrap_or_else(|| name.to_owned());
+    let rules = rules.iter().filter(|rule| rule.when.create);
+    let mut known: BTreeSet<String> =
+        rules.filter_map(|rule| written_local(&rule.kind)).map(id).collect();
+    known.extend(GIVEN.map(str::to_owned));
+    let wanted = schema.fields.iter().filter(|(_, spec)| spec.required && !spec.read_only);
+    let mut problems = Vec::new();
+    for (name, _) in wanted {
+        if known.insert(id(name)) {
+            let text = format!("the tracker wants {name:?} of a new issue, and no rule writes it");
+            problems.push(Finding::warning(NOT_WRITTEN, text));
+        }
+    }
+    problems
+}
+
+/// Fields that a tracker's own configuration says, or the tracker itself.
+const GIVEN: [&str; 4] = ["project", "issuetype", "type", "reporter"];
 
 /// What a decision table leaves open of the values that the tracker lists; a field that must
 /// have a value is not asked for none.

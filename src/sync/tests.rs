@@ -444,3 +444,32 @@ fn two_rules_that_write_one_field_are_found_at_load() {
     assert_eq!(find(&(to("create") + &to("update"))), [""; 0]);
     assert_eq!(find(&(to("create") + &to("create"))), ["rule-conflict"]);
 }
+
+#[test]
+fn rules_are_held_against_the_trackers_fields() {
+    let required = FieldSpec { required: true, ..FieldSpec::default() };
+    let mut schema = Schema { open: false, ..schema() };
+    schema.fields.insert("summary".into(), required.clone());
+    schema.fields.insert("project".into(), required);
+    let told = |body: &str| -> Vec<(bool, &str)> {
+        let problems = check(&rule(body), Some(&schema), &|_| true);
+        let error = |problem: &Problem| problem.severity == crate::Severity::Error;
+        problems.iter().map(|problem| (error(problem), problem.code.as_str())).collect()
+    };
+    let to = |local: &str, more: &str| {
+        format!("kind = \"to_local\"\nlocal = \"{local}\"\nremote = \"priority\"\n{more}")
+    };
+    let missing = (false, "not-written");
+    for (body, wanted) in [
+        (to("summary", ""), vec![]),
+        (to("sumary", ""), vec![missing, (true, "unknown-field")]),
+        (to("priority", "default = \"Minor\""), vec![missing]),
+        (to("priority", "default = \"Tiny\""), vec![missing, (false, "value-not-taken")]),
+        (
+            to("priority", "map = { Major = \"A\", B = \"B\" }"),
+            vec![missing, (false, "value-not-taken")],
+        ),
+    ] {
+        assert_eq!(told(&body), wanted, "{body}");
+    }
+}
