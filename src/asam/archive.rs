@@ -214,6 +214,16 @@ impl Archive {
                 self.companies.push(company.clone());
             }
         }
+        // Of thousands of documents of one sender most name the same companies and people.
+        if let Some(last) = self.headers.last() {
+            if last.companies == header.companies {
+                header.companies = Arc::clone(&last.companies);
+            }
+            if last.team == header.team {
+                header.team = Arc::clone(&last.team);
+            }
+        }
+        header.numbers.shrink_to_fit();
         self.headers.push(header);
     }
 

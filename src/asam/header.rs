@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
+use std::sync::Arc;
 
 use super::code;
 use super::events::{self, Visitor, Want};
@@ -26,21 +27,23 @@ pub(super) struct Header {
     pub(super) version: String,
     /// The dates of ADMIN-DATA/DOC-REVISIONS as written.
     pub(super) revisions: Vec<String>,
-    pub(super) companies: Vec<CompanyData>,
+    pub(super) companies: Arc<Vec<CompanyData>>,
     /// The people by id; of one id twice the last.
-    pub(super) team: HashMap<String, TeamMember>,
+    pub(super) team: Arc<HashMap<String, TeamMember>>,
     pub(super) issues: usize,
     pub(super) numbers: Vec<NumberMark>,
     pub(super) findings: Vec<Finding>,
 }
 
 /// COMPANY-DATA.
+#[derive(Clone, PartialEq)]
 pub(super) struct CompanyData {
     pub(super) id: String,
     pub(super) company: Company,
 }
 
 /// TEAM-MEMBER.
+#[derive(Clone, PartialEq)]
 pub(super) struct TeamMember {
     pub(super) name: String,
     pub(super) phone: String,
@@ -91,8 +94,8 @@ impl Header {
             profile: Profile::Pfiff,
             version: String::new(),
             revisions: Vec::new(),
-            companies: Vec::new(),
-            team: HashMap::new(),
+            companies: Arc::default(),
+            team: Arc::default(),
             issues: 0,
             numbers: Vec::new(),
             findings: Vec::new(),
@@ -242,7 +245,7 @@ impl Scan<'_> {
                 email: member.lead_of("EMAIL").to_owned(),
                 company: company.short_name.clone(),
             };
-            self.header.team.insert(id.to_owned(), person);
+            Arc::make_mut(&mut self.header.team).insert(id.to_owned(), person);
         }
         if self.header.companies.len() >= COMPANIES {
             let text = format!("it has more than {COMPANIES} companies; the others are not used");
@@ -250,7 +253,7 @@ impl Scan<'_> {
             return;
         }
         let id = root.attribute("ID").unwrap_or_default().trim().to_owned();
-        self.header.companies.push(CompanyData { id, company });
+        Arc::make_mut(&mut self.header.companies).push(CompanyData { id, company });
     }
 
     fn info(&mut self, root: Element<'_>) {

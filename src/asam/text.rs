@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use memchr::memchr_iter;
 
-/// How much is read at a time.
+/// How much is read at a time; at first less, because most documents are small and many.
 const RAW: usize = 64 << 10;
+const FIRST_RAW: usize = 4 << 10;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A window on a document as valid UTF-8 made of XML 1.0 characters only (production 2, Char).
@@ -15,7 +16,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// (XML 1.0, appendix F). ISO-8859-1 is read as windows-1252, its superset.
 pub(super) struct Text<R> {
     source: R,
-    raw: Box<[u8]>,
+    raw: Vec<u8>,
     raw_at: usize,
     raw_end: usize,
     encoding: Option<&'static Encoding>,
@@ -38,12 +39,12 @@ impl<R: Read> Text<R> {
     pub(super) fn new(source: R, longest: u64) -> Self {
         Self {
             source,
-            raw: vec![0; RAW].into_boxed_slice(),
+            raw: vec![0; FIRST_RAW],
             raw_at: 0,
             raw_end: 0,
             encoding: None,
             decoder: None,
-            window: String::with_capacity(RAW),
+            window: String::new(),
             at: 0,
             ended: false,
             read: 0,
@@ -99,6 +100,9 @@ impl<R: Read> Text<R> {
         self.raw.copy_within(self.raw_at..self.raw_end, 0);
         self.raw_end -= self.raw_at;
         self.raw_at = 0;
+        if self.read >= FIRST_RAW as u64 {
+            self.raw.resize(RAW, 0);
+        }
         loop {
             match self.source.read(&mut self.raw[self.raw_end..]) {
                 Ok(read) => {
