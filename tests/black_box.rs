@@ -12,6 +12,7 @@ mod scene;
 #[path = "kill_sweep/snapshot.rs"]
 mod snapshot;
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -72,7 +73,12 @@ fn rows_5_and_6_a_failing_call_costs_nothing_but_time() {
             }
         }
     }
-    println!("black box: {points} points, {struck} ended the run, {} wrong", wrong.len());
+    writeln!(
+        io::stdout(),
+        "black box: {points} points, {struck} ended the run, {} wrong",
+        wrong.len()
+    )
+    .unwrap();
     assert!(struck > points / 3, "only {struck} of {points} injections were felt");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -37,6 +37,7 @@ mod stub;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io::{self, Write as _};
 use std::sync::Mutex;
 
 use golden::compare::{Told, compare};
@@ -123,7 +124,7 @@ fn every_recorded_step_is_equal_or_deviates_as_its_row_demands() {
     let listed = listed(false);
     fail_on(&found, &plain(&listed));
     let table = table(steps, &listed);
-    println!("{table}");
+    writeln!(io::stdout(), "{table}").unwrap();
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     assert!(

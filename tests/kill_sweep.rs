@@ -17,6 +17,7 @@ mod scene;
 mod snapshot;
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -180,14 +181,17 @@ fn sweep(variant: usize) {
     report(name, "triples", thrice.len(), &figures);
 }
 
+/// Straight to the output, past the capture of the harness: figures are for all to see.
 fn report(variant: &str, what: &str, histories: usize, figures: &Figures) {
     let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-    println!(
+    writeln!(
+        io::stdout(),
         "kill sweep, {variant}: {histories} histories of {what}, {} deaths, {} wrong, {} blocked",
         get(&figures.points),
         get(&figures.wrong),
         get(&figures.blocked)
-    );
+    )
+    .unwrap();
 }
 
 #[test]

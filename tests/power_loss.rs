@@ -22,6 +22,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -345,14 +346,17 @@ fn power_cuts(variant: usize) {
     report(name, "cuts and one more in the recovery", pairs, &figures);
 }
 
+/// Straight to the output, past the capture of the harness: figures are for all to see.
 fn report(variant: &str, what: &str, histories: usize, figures: &Figures) {
     let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-    println!(
+    writeln!(
+        io::stdout(),
         "power loss, {variant}: {histories} {what}, {} cuts, {} wrong, {} blocked",
         get(&figures.cuts),
         get(&figures.wrong),
         get(&figures.blocked)
-    );
+    )
+    .unwrap();
 }
 
 #[test]
