@@ -74,7 +74,7 @@ fn rows_5_and_6_a_failing_call_costs_nothing_but_time() {
         }
     }
     writeln!(
-        io::stdout(),
+        io::stdout().lock(),
         "black box: {points} points, {struck} ended the run, {} wrong",
         wrong.len()
     )

@@ -124,7 +124,7 @@ fn every_recorded_step_is_equal_or_deviates_as_its_row_demands() {
     let listed = listed(false);
     fail_on(&found, &plain(&listed));
     let table = table(steps, &listed);
-    writeln!(io::stdout(), "{table}").unwrap();
+    writeln!(io::stdout().lock(), "{table}").unwrap();
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     assert!(

@@ -191,7 +191,8 @@ fn killed_at_every_step() {
         let (died, _) = run(&scene, Some(step as u64));
         died.then(|| recover(&scene, &wanted))
     });
-    writeln!(io::stdout(), "{points} deaths over Jira Server: 0 wrong, 0 duplicates").unwrap();
+    writeln!(io::stdout().lock(), "{points} deaths over Jira Server: 0 wrong, 0 duplicates")
+        .unwrap();
     assert!(points > 30, "{points}");
 }
 
@@ -208,7 +209,7 @@ fn the_answer_to_every_call_is_lost() {
             let lost = asked.iter().any(|asked| asked.method == "POST" && asked.status == 0);
             lost.then(|| recover(&scene, &wanted))
         });
-        writeln!(io::stdout(), "{points} lost answers, cloud {cloud}: 0 wrong").unwrap();
+        writeln!(io::stdout().lock(), "{points} lost answers, cloud {cloud}: 0 wrong").unwrap();
         assert!(points > 15, "{points}");
     }
 }

@@ -185,7 +185,7 @@ fn sweep(variant: usize) {
 fn report(variant: &str, what: &str, histories: usize, figures: &Figures) {
     let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     writeln!(
-        io::stdout(),
+        io::stdout().lock(),
         "kill sweep, {variant}: {histories} histories of {what}, {} deaths, {} wrong, {} blocked",
         get(&figures.points),
         get(&figures.wrong),

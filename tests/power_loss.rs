@@ -350,7 +350,7 @@ fn power_cuts(variant: usize) {
 fn report(variant: &str, what: &str, histories: usize, figures: &Figures) {
     let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     writeln!(
-        io::stdout(),
+        io::stdout().lock(),
         "power loss, {variant}: {histories} {what}, {} cuts, {} wrong, {} blocked",
         get(&figures.cuts),
         get(&figures.wrong),
