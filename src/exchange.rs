@@ -26,6 +26,7 @@ pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use retry::{MissingFile, Retried, retry};
 pub use schedule::Schedule;
+pub(crate) use schedule::doubled;
 pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,

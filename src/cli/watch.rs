@@ -297,8 +297,7 @@ fn load(path: &Path, app: &App, global: &Global) -> Result<App> {
 
 /// Twice the scan interval after the first failure, then twice as long each time.
 fn back_off(scan: Duration, failures: u32) -> Duration {
-    let factor = 1_u32.checked_shl(failures.min(20)).unwrap_or(u32::MAX);
-    scan.saturating_mul(factor).min(LONGEST_PAUSE.max(scan))
+    exchange::doubled(scan, failures, LONGEST_PAUSE.max(scan))
 }
 
 /// Turns signals into wakes, on a thread of their own.

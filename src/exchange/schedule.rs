@@ -61,8 +61,12 @@ impl Schedule {
 
 /// One pause, then twice as long each time, at most an hour.
 fn back_off(pause: Duration, failures: u32) -> Duration {
-    let factor = 1_u32.checked_shl(failures.saturating_sub(1).min(20)).unwrap_or(u32::MAX);
-    pause.min(FIRST_PAUSE).saturating_mul(factor).min(LONGEST_PAUSE)
+    doubled(pause.min(FIRST_PAUSE), failures.saturating_sub(1), LONGEST_PAUSE)
+}
+
+/// A pause doubled so many times, at most `longest`.
+pub(crate) fn doubled(pause: Duration, times: u32, longest: Duration) -> Duration {
+    pause.saturating_mul(1 << times.min(20)).min(longest)
 }
 
 fn from_std(pause: Duration) -> chrono::Duration {
