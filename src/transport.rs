@@ -5,9 +5,11 @@
 
 pub mod folder;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Digest, Result, codes};
+use crate::disk::Disk;
+use crate::{Digest, Error, Result, codes};
 
 codes! {
     TRANSPORT = "transport": "the other side of a transport cannot be reached, refuses, or went away";
@@ -135,4 +137,24 @@ pub trait Transport {
     /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe
     /// file in `outbox_tmp`. Every problem is listed, none hidden behind the first.
     fn check(&mut self, write: bool) -> Vec<Probe>;
+}
+
+/// Where a fetched file belongs in `into`: under its name, or the first of `NAME.2`, `NAME.3`, …
+/// that is free or holds the same content; and whether it is to be put there, because it is not yet.
+fn place(disk: &Disk, into: &Path, name: &str, digest: Digest) -> Result<(PathBuf, bool)> {
+    for number in 1_u32.. {
+        let path = match number {
+            1 => into.join(name),
+            _ => into.join(format!("{name}.{number}")),
+        };
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_file() && disk.digest(&path)? == digest => {
+                return Ok((path, false));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, true)),
+            Err(error) => return Err(Error::io("look at", &path, error)),
+        }
+    }
+    Err(Error::setup(crate::DISK, format!("{}: no name is free", into.display())))
 }

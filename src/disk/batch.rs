@@ -1,12 +1,10 @@
 //! Many files at once: an fsync waits for the disk, and several may wait together.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::RenameFlags;
 
 use super::temporary::umask;
 use super::{Disk, Temporary};
@@ -49,7 +47,7 @@ impl Disk {
             .into_iter()
             .zip(synced)
             .map(|((file, path), synced)| match synced {
-                Ok(()) => file.give(&path),
+                Ok(()) => file.give(&path, RenameFlags::NOREPLACE),
                 Err(error) => Err(Error::io("write", &path, error)),
             })
             .collect();
@@ -64,27 +62,9 @@ impl Disk {
     }
 }
 
-impl Temporary<'_> {
-    /// Makes the content durable, with the mode it will be seen with.
-    fn sync(&mut self, mode: u32) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        self.disk.steps.step_on("fsync", &[&self.path]);
-        file.sync_all()
-    }
-
-    /// Gives it its name; the caller fsyncs the directory.
-    fn give(mut self, path: &Path) -> Result<()> {
-        self.disk.steps.step_on("publish", &[&self.path, path]);
-        rustix::fs::renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE)
-            .map_err(|errno| Error::io("publish", path, errno.into()))?;
-        self.file = None; // it has another name now: nothing is to be removed
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write as _;
 
     use super::*;

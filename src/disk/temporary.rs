@@ -74,41 +74,36 @@ impl Temporary<'_> {
     }
 
     fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
-        let io = |verb: &str, error| Error::io(verb, path, error);
-        let Some(file) = self.file.take() else { return Ok(()) };
-        self.file = None;
         let mode = mode.unwrap_or_else(|| 0o666 & !umask());
-        let done = file
-            .set_permissions(fs::Permissions::from_mode(mode))
-            .and_then(|()| {
-                self.disk.steps.step_on("fsync", &[&self.path]);
-                file.sync_all()
-            })
-            .map_err(|error| io("write", error))
-            .and_then(|()| {
-                drop(file);
-                let replaces = !flags.contains(RenameFlags::NOREPLACE);
-                let what = if replaces { "replace" } else { "publish" };
-                self.disk.steps.step_on(what, &[&self.path, path]);
-                match rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags) {
-                    Err(Errno::INVAL | Errno::NOSYS) if !replaces => {
-                        link_and_unlink(&self.path, path)
-                    }
-                    other => other,
-                }
-                .map_err(|errno| io("publish", errno.into()))
-            })
-            .and_then(|()| self.disk.sync_parent(path))
-            // The name it had must not come back after a power cut either.
-            .and_then(|()| {
-                let same = parent(path) == parent(&self.path);
-                if same { Ok(()) } else { self.disk.sync_parent(&self.path) }
-            });
-        if done.is_err() {
-            self.discard();
+        self.sync(mode).map_err(|error| Error::io("write", path, error))?;
+        let from = parent(&self.path).to_owned();
+        let disk = self.disk;
+        self.give(path, flags)?;
+        disk.sync_parent(path)?;
+        // The name it had must not come back after a power cut either.
+        if parent(path) == from { Ok(()) } else { disk.sync_dir(&from) }
+    }
+
+    /// Makes the content durable, with the mode it will be seen with.
+    pub(super) fn sync(&mut self, mode: u32) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        self.disk.steps.step_on("fsync", &[&self.path]);
+        file.sync_all()
+    }
+
+    /// Gives it its name; the caller fsyncs the directories.
+    pub(super) fn give(mut self, path: &Path, flags: RenameFlags) -> Result<()> {
+        let replaces = !flags.contains(RenameFlags::NOREPLACE);
+        let what = if replaces { "replace" } else { "publish" };
+        self.disk.steps.step_on(what, &[&self.path, path]);
+        match rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags) {
+            Err(Errno::INVAL | Errno::NOSYS) if !replaces => link_and_unlink(&self.path, path),
+            other => other,
         }
-        self.path = PathBuf::new();
-        done
+        .map_err(|errno| Error::io("publish", path, errno.into()))?;
+        self.file = None; // it has another name now: nothing is to be removed
+        Ok(())
     }
 
     fn discard(&self) {

@@ -116,19 +116,11 @@ impl Folder {
             return Err(Error::setup(crate::DISK, what).hint("check the disk of the spool"));
         }
         self.fetched.insert(file.name.clone(), exact(&before));
-        for number in 1_u32.. {
-            let name = &file.name;
-            let target =
-                into.join(if number == 1 { name.clone() } else { format!("{name}.{number}") });
-            if fs::symlink_metadata(&target).is_err() {
-                copy.publish(&target, None)?;
-                return Ok(Fetched { path: target, digest });
-            }
-            if self.disk.digest(&target)? == digest {
-                return Ok(Fetched { path: target, digest });
-            }
+        let (target, new) = super::place(&self.disk, into, &file.name, digest)?;
+        if new {
+            copy.publish(&target, None)?;
         }
-        Err(changed(file))
+        Ok(Fetched { path: target, digest })
     }
 
     fn deliver_one(&self, part: &Parcel) -> Result<()> {

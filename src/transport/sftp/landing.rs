@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Temporary};
-use crate::transport::{Fetched, Listed};
+use crate::transport::{self, Fetched, Listed};
 use crate::{Digest, Error, Hasher, Result};
 
 /// From this size on, what came of a file is kept for the next try.
@@ -137,7 +137,7 @@ pub(super) fn publish(
     let mut new = Vec::new();
     for (at, (landed, name)) in files.into_iter().enumerate() {
         let digest = landed.digest;
-        let place = place(disk, into, name, digest);
+        let place = transport::place(disk, into, name, digest);
         if let Ok((path, true)) = &place {
             new.push((at, (landed.file, path.clone())));
         }
@@ -150,25 +150,6 @@ pub(super) fn publish(
         }
     }
     outcomes
-}
-
-/// Where a file belongs, and whether it is to be put there: else it is there already.
-fn place(disk: &Disk, into: &Path, name: &str, digest: Digest) -> Result<(PathBuf, bool)> {
-    for number in 1_u32.. {
-        let path = match number {
-            1 => into.join(name),
-            _ => into.join(format!("{name}.{number}")),
-        };
-        match std::fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_file() && disk.digest(&path)? == digest => {
-                return Ok((path, false));
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, true)),
-            Err(error) => return Err(Error::io("look at", &path, error)),
-        }
-    }
-    Err(Error::setup(crate::DISK, format!("{}: no name is free", into.display())))
 }
 
 #[cfg(test)]
