@@ -3,17 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engsync::Fault;
-use engsync::issue::{Attachment, Content, Issue, Value};
+use engsync::issue::Value;
 use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
-use engsync::tracker::{
-    Changes, LOCAL_GONE, NewComment, Order, Probed, TRACKER_UNAVAILABLE, Tracker,
-};
+use engsync::tracker::{Changes, LOCAL_GONE, Order, Probed, TRACKER_UNAVAILABLE, Tracker};
 use serde_json::json;
 
 #[path = "jira/counts.rs"]
@@ -26,8 +24,11 @@ mod openapi;
 mod rows;
 #[path = "jira/stub.rs"]
 mod stub;
+#[path = "tracker_contract/words.rs"]
+mod words;
 
 use stub::{Act, Rule, Stub, answer};
+use words::*;
 
 /// A stub, a Jira that talks to it, and how long it slept.
 struct Site {
@@ -77,40 +78,8 @@ fn sites() -> [Site; 2] {
     [site(Stub::server()), with(Stub::cloud(), |options| options.marker = MarkIn::Property)]
 }
 
-fn text(text: &str) -> Option<Value> {
-    Value::text(text)
-}
-
-fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
-    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
-}
-
 fn summary(text: &str) -> Changes {
-    changes(&[("summary", self::text(text))])
-}
-
-fn make(jira: &Jira, marker: &str) -> String {
-    jira.create(marker, &summary("s")).unwrap().issue.id
-}
-
-fn read(jira: &Jira, key: &str) -> Issue {
-    jira.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
-}
-
-fn note(text: &str, token: &str) -> NewComment {
-    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
-}
-
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        sink(&mut self.0.as_slice())
-    }
-}
-
-fn file(name: &str, bytes: &[u8]) -> Attachment {
-    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
+    changes(&[("summary", words::text(text))])
 }
 
 /// Those calls that change something, for Jira.

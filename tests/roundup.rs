@@ -26,6 +26,10 @@ mod laws;
 mod own;
 #[path = "roundup/renamed.rs"]
 mod renamed;
+#[path = "tracker_contract/words.rs"]
+mod words;
+
+use words::*;
 
 /// One law at a time in each tracker: some look at all that happened there.
 static EXT: Mutex<()> = Mutex::new(());
@@ -142,57 +146,3 @@ contract![
     finds_many_markers_at_once,
     keeps_types,
 ];
-
-// Small words for the laws.
-
-fn text(text: &str) -> Option<Value> {
-    Value::text(text)
-}
-
-fn list(items: &[&str]) -> Option<Value> {
-    Value::list(items.iter().map(|item| (*item).to_owned()).collect())
-}
-
-fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
-    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
-}
-
-fn make(tracker: &dyn Tracker, marker: &str) -> String {
-    let written = tracker.create(marker, &changes(&[("summary", text("s"))])).unwrap();
-    assert!(written.refused.is_empty());
-    written.issue.id
-}
-
-fn read(tracker: &dyn Tracker, key: &str) -> Issue {
-    tracker.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
-}
-
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        sink(&mut self.0.as_slice())
-    }
-}
-
-fn file(name: &str, bytes: &[u8]) -> Attachment {
-    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
-}
-
-fn bytes(file: &Attachment) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.read_with(&mut |reader| reader.read_to_end(&mut bytes).map(drop)).unwrap();
-    bytes
-}
-
-fn names(issue: &Issue) -> Vec<&str> {
-    issue.attachments.iter().map(|file| file.name.as_str()).collect()
-}
-
-fn texts(issue: &Issue) -> Vec<&str> {
-    issue.comments.iter().map(|comment| comment.text.as_str()).collect()
-}
-
-fn note(text: &str, token: &str) -> NewComment {
-    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
-}

@@ -31,6 +31,10 @@ mod model;
 mod planning;
 #[path = "jira/stub.rs"]
 mod stub;
+#[path = "tracker_contract/words.rs"]
+mod words;
+
+use words::*;
 
 /// A clock that goes on a second whenever it is looked at.
 struct Ticking(Cell<i64>);
@@ -189,58 +193,4 @@ mod unrestrained {
         super::laws::comments_as_somebody_else(&super::overlay().tracker);
         super::laws::comments_as_somebody_else(&super::doubled().tracker);
     }
-}
-
-// Small words for the laws.
-
-fn text(text: &str) -> Option<Value> {
-    Value::text(text)
-}
-
-fn list(items: &[&str]) -> Option<Value> {
-    Value::list(items.iter().map(|item| (*item).to_owned()).collect())
-}
-
-fn changes(pairs: &[(&str, Option<Value>)]) -> Changes {
-    pairs.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect()
-}
-
-fn make(tracker: &dyn Tracker, marker: &str) -> String {
-    let written = tracker.create(marker, &changes(&[("summary", text("s"))])).unwrap();
-    assert!(written.refused.is_empty());
-    written.issue.id
-}
-
-fn read(tracker: &dyn Tracker, key: &str) -> Issue {
-    tracker.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
-}
-
-struct Bytes(Vec<u8>);
-
-impl Content for Bytes {
-    fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        sink(&mut self.0.as_slice())
-    }
-}
-
-fn file(name: &str, bytes: &[u8]) -> Attachment {
-    Attachment::new(name, None, Arc::new(Bytes(bytes.to_vec())))
-}
-
-fn bytes(file: &Attachment) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.read_with(&mut |reader| reader.read_to_end(&mut bytes).map(drop)).unwrap();
-    bytes
-}
-
-fn names(issue: &Issue) -> Vec<&str> {
-    issue.attachments.iter().map(|file| file.name.as_str()).collect()
-}
-
-fn texts(issue: &Issue) -> Vec<&str> {
-    issue.comments.iter().map(|comment| comment.text.as_str()).collect()
-}
-
-fn note(text: &str, token: &str) -> NewComment {
-    NewComment { text: text.to_owned(), token: token.to_owned(), ..NewComment::default() }
 }

@@ -163,28 +163,7 @@ pub(crate) fn tells_what_changed(tracker: &dyn Tracker) {
     assert_eq!(made.keys, Some(vec![a.clone(), b.clone()]));
     let quiet = tracker.changed_since(Some(&made.token)).unwrap();
     assert_eq!((quiet.keys, &quiet.token), (Some(vec![]), &made.token));
-    let id = tracker.comment(&b, &note("x", "t")).unwrap();
-    let mut token = made.token;
-    // All within the same second.
-    let mut changed = |key: &str, what: &str| {
-        let feed = tracker.changed_since(Some(&token)).unwrap();
-        assert_eq!(feed.keys, Some(vec![key.to_owned()]), "{what}");
-        assert_ne!(feed.token, token);
-        token = feed.token;
-    };
-    changed(&b, "comment");
-    tracker.edit_comment(&b, &id, "y").unwrap();
-    changed(&b, "edit");
-    tracker.delete_comment(&b, &id).unwrap();
-    changed(&b, "delete");
-    tracker.attach(&a, &file("f", b"1")).unwrap();
-    changed(&a, "attach");
-    tracker.attach(&a, &file("f", b"2")).unwrap();
-    changed(&a, "replace");
-    tracker.detach(&a, "f").unwrap();
-    changed(&a, "detach");
-    tracker.update(&a, &changes(&[("summary", text("t"))]), None).unwrap();
-    changed(&a, "update");
+    let token = laws::tells_each_edit(tracker, &a, &b, made.token);
     let all = tracker.changed_since(None).unwrap();
     assert!(all.keys.unwrap().len() >= 2);
     for strange in ["", "junk", "roundup1 x", "roundup1 2999-01-01T00:00:00Z"] {

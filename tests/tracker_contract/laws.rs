@@ -306,6 +306,37 @@ pub(crate) fn refuses_content_that_did_not_come(tracker: &dyn Tracker) {
     assert!(read(tracker, &key).attachments.is_empty());
 }
 
+/// Each kind of edit, all within the same second, is told once and for its issue alone; answers
+/// where the feed stands then.
+pub(crate) fn tells_each_edit(
+    tracker: &dyn Tracker,
+    a: &str,
+    b: &str,
+    mut token: String,
+) -> String {
+    let id = tracker.comment(b, &note("x", "t")).unwrap();
+    let mut changed = |key: &str, what: &str| {
+        let feed = tracker.changed_since(Some(&token)).unwrap();
+        assert_eq!(feed.keys, Some(vec![key.to_owned()]), "{what}");
+        assert_ne!(feed.token, token);
+        token = feed.token;
+    };
+    changed(b, "comment");
+    tracker.edit_comment(b, &id, "y").unwrap();
+    changed(b, "edit");
+    tracker.delete_comment(b, &id).unwrap();
+    changed(b, "delete");
+    tracker.attach(a, &file("f", b"1")).unwrap();
+    changed(a, "attach");
+    tracker.attach(a, &file("f", b"2")).unwrap();
+    changed(a, "replace");
+    tracker.detach(a, "f").unwrap();
+    changed(a, "detach");
+    tracker.update(a, &changes(&[("summary", text("t"))]), None).unwrap();
+    changed(a, "update");
+    token
+}
+
 pub(crate) fn tells_what_changed(tracker: &dyn Tracker) {
     let start = tracker.changed_since(None).unwrap();
     assert_eq!(start.keys, Some(vec![]));
@@ -314,27 +345,7 @@ pub(crate) fn tells_what_changed(tracker: &dyn Tracker) {
     assert_eq!(made.keys, Some(vec![a.clone(), b.clone()]));
     let quiet = tracker.changed_since(Some(&made.token)).unwrap();
     assert_eq!((quiet.keys, &quiet.token), (Some(vec![]), &made.token));
-    let id = tracker.comment(&b, &note("x", "t")).unwrap();
-    let mut token = made.token;
-    let mut changed = |key: &str, what: &str| {
-        let feed = tracker.changed_since(Some(&token)).unwrap();
-        assert_eq!(feed.keys, Some(vec![key.to_owned()]), "{what}");
-        assert_ne!(feed.token, token);
-        token = feed.token;
-    };
-    changed(&b, "comment");
-    tracker.edit_comment(&b, &id, "y").unwrap();
-    changed(&b, "edit");
-    tracker.delete_comment(&b, &id).unwrap();
-    changed(&b, "delete");
-    tracker.attach(&a, &file("f", b"1")).unwrap();
-    changed(&a, "attach");
-    tracker.attach(&a, &file("f", b"2")).unwrap();
-    changed(&a, "replace");
-    tracker.detach(&a, "f").unwrap();
-    changed(&a, "detach");
-    tracker.update(&a, &changes(&[("summary", text("t"))]), None).unwrap();
-    changed(&a, "update");
+    tells_each_edit(tracker, &a, &b, made.token);
     assert_eq!(tracker.changed_since(None).unwrap().keys, Some(vec![b, a]));
     for strange in ["", "junk", "99@2025-03-10T08:00:00Z", "-1@", "1@1970-01-01T00:00:00Z"] {
         let feed = tracker.changed_since(Some(strange)).unwrap();
