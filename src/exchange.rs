@@ -109,6 +109,8 @@ pub struct Options {
     pub patient: bool,
     /// The report is to say every change with its values.
     pub detail: bool,
+    /// Of the spool only what events told of is looked at; all else waits for the next whole pass.
+    pub hinted: bool,
 }
 
 /// What a pass did.
@@ -153,7 +155,9 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
     run.meet_tracker()?;
-    run.recover()?;
+    if !tools.options.hinted {
+        run.recover()?;
+    }
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
@@ -165,7 +169,9 @@ pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     run.sweep(None)?;
     run.answer_all()?;
     transfer::deliver_all(tools, &mut run.report)?;
-    run.expire()?;
+    if !tools.options.hinted {
+        run.expire()?;
+    }
     Ok(Pass { report: run.report, more: run.more })
 }
 
