@@ -129,6 +129,59 @@ fn a_jira_of_the_configuration_is_checked_planned_written_and_swept() {
     assert_eq!(changes, &json!(["supplier_status"]));
 }
 
+/// From the limit of a field to everything that tells of it.
+#[test]
+fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
+    let stub = Stub::server();
+    let site = site(&stub);
+    let config = fs::read_to_string(site.path("engsync.toml")).unwrap();
+    let config = config.replacen("kind = \"jira\"", "kind = \"jira\"\nattach_cut_text = true", 1);
+    fs::write(site.path("engsync.toml"), config).unwrap();
+    let long = "Motor läuft unrund. ".repeat(3000);
+    let long = long.trim_end();
+    deliver(&site, FIRST, long, "2026/11/20T08:00:00");
+    let ran = good(site.engsync(&["run", "--json"])).json();
+    let issue = &ran["packages"][0]["issues"][0];
+    let found = issue["findings"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["code"], "text-cut");
+    let words = found[0]["text"].as_str().unwrap();
+    assert!(words.starts_with("description was cut: it has 59999 characters"), "{words}");
+    let of = |field: &str| {
+        let changes = issue["changes"].as_array().unwrap().iter();
+        changes.clone().find(|change| change["field"] == field).unwrap()["cut"].clone()
+    };
+    assert_eq!((of("description"), of("summary")), (json!(true), json!(null)));
+    {
+        let world = stub.world();
+        let ticket = world.ticket("TST-1");
+        let whole = ticket.files.iter().find(|file| file.name.contains("whole")).unwrap();
+        assert_eq!(whole.name, "description (whole text).txt");
+        assert_eq!(String::from_utf8_lossy(&whole.data), long);
+        assert!(ticket.fields["description"].as_str().unwrap().ends_with("59999 characters]"));
+    }
+    let log = good(site.engsync(&["log"])).out;
+    assert_eq!(log.matches("(cut by the tracker)").count(), 1, "{log}");
+    let why = good(site.engsync(&["explain", "TST-1", "description"])).out;
+    assert!(why.contains("cut by the tracker"), "{why}");
+    // The beginning is what both sides agree on from here on.
+    for n in 1..=10 {
+        let name = format!("ENG261120{:02}000000MFA", 8 + n);
+        deliver(&site, &name, long, &format!("2026/11/20T{:02}:00:00", 8 + n));
+        stub.asked();
+        let again = good(site.engsync(&["run", "--json"])).json();
+        let issue = &again["packages"][0]["issues"][0];
+        assert_eq!((&issue["action"], &issue["findings"]), (&json!("unchanged"), &json!([])));
+        let calls = stub.calls();
+        let reads = |call: &&String| call.starts_with("GET") || call.ends_with("search");
+        assert_eq!(calls.iter().filter(reads).count(), calls.len(), "{calls:?}");
+    }
+    // A person sees it without --json, too.
+    deliver(&site, "ENG26112019000000MFA", &format!("Neu: {long}"), "2026/11/20T19:00:00");
+    let ran = good(site.engsync(&["run"]));
+    assert!(ran.out.contains("text-cut: description was cut"), "{}", ran.out);
+}
+
 #[test]
 fn a_log_in_that_is_refused_is_told_once_and_cured_by_itself() {
     let stub = Stub::server();
