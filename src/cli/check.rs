@@ -74,7 +74,10 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             spool(&config.settings, &mut found);
             descriptions(&config.settings, &SystemClock(global.now), &mut found);
             let app = App::with(config.settings.clone(), global, Access::Overlay, "engsync");
+            let its_settings = found.problems.iter().any(|text| text.starts_with("[tracker]"));
             tracker(&config.settings, app.as_ref(), &mut found);
+            // What it was looked for with is wrong: that is the problem, and it was found.
+            found.unseen.take_if(|_| its_settings);
             if let Ok(app) = &app {
                 transports(app, write_probe, &mut found);
             }
