@@ -205,11 +205,6 @@ fn part_file(entry: &walkdir::DirEntry) -> Option<PartFile> {
     })
 }
 
-/// The last component of a path, as text.
-pub(super) fn base_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
 fn cannot_list(dir: &Path, error: walkdir::Error) -> Error {
     Error::setup(crate::DISK, format!("cannot list {}", dir.display()))
         .because(error)
