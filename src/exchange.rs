@@ -18,6 +18,7 @@ mod schedule;
 mod settings;
 mod shelf;
 mod stop;
+mod stray;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
@@ -208,8 +209,10 @@ impl<'a> Run<'a> {
         let Tools { spool, state, .. } = self.tools;
         for stored in spool.stored("active")? {
             let Some(entry) = spool.resume(&stored.directory)? else { continue };
-            let content = entry.digest()?.0.to_string();
-            let applied = state.seen(entry.name())?.is_some_and(|seen| seen.content == content);
+            // What cannot be read now is put back, and looked at like any other.
+            let content = entry.digest().ok().map(|digest| digest.to_string());
+            let seen = state.seen(entry.name())?;
+            let applied = seen.is_some_and(|seen| Some(seen.content) == content);
             if applied && !spool.dir("done").join(&stored.directory).exists() {
                 entry.done()?;
             } else {

@@ -241,16 +241,11 @@ fn part_file(dir: BorrowedFd<'_>, file: &Path, name: PartName, path: PathBuf) ->
     };
     Some(PartFile {
         name,
-        file: base_name(&path),
+        file: path.file_name()?.to_string_lossy().into_owned(),
         path,
         size: stat.stx_size,
         modified: whole.checked_add(Duration::from_nanos(stat.stx_mtime.tv_nsec.into()))?,
     })
-}
-
-/// The last component of a path, as text.
-pub(super) fn base_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn cannot_list(dir: &Path, error: impl Into<std::io::Error>) -> Error {
