@@ -32,7 +32,6 @@ pub use settings::{
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use shelf::Outcomes;
-pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
@@ -46,7 +45,7 @@ use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
-use crate::{Clock, Result, codes};
+use crate::{Clock, Result, Stop, codes};
 
 codes! {
     ROUTING_MISMATCH = "routing-mismatch": "no partner has this pair of routing codes";
@@ -55,7 +54,6 @@ codes! {
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
     PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
-    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -140,7 +138,7 @@ struct Run<'a> {
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
+/// the next run goes on from there. [`crate::STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     pass(tools, usize::MAX).map(|pass| pass.report)
 }

@@ -15,9 +15,9 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report};
 use crate::spool::Watcher;
-use crate::{Clock, Error, Result, USAGE};
+use crate::{Clock, Error, Result, STOPPED, Stop, USAGE};
 use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
@@ -72,10 +72,12 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         rest: None,
         away: 0,
         more: false,
+        blind: false,
     };
     service.arm();
     let dir = service.app.spool.root().display();
     tracing::info!("watching {dir}, process {}", std::process::id());
+    service.heart.follow(&service.app.stop);
     service.heart.ready();
     service.serve()?;
     service.heart.stopping();
@@ -102,6 +104,8 @@ struct Service<'a> {
     away: u32,
     /// The last pass left packages that could be taken.
     more: bool,
+    /// It was said that there are no events.
+    blind: bool,
 }
 
 impl Service<'_> {
@@ -109,9 +113,7 @@ impl Service<'_> {
     fn serve(&mut self) -> anyhow::Result<()> {
         while !self.app.stop.is_asked() {
             self.pass()?;
-            if self.watcher.is_none() {
-                self.arm();
-            }
+            self.arm();
             let pause = self.pause();
             self.wait(pause);
         }
@@ -236,7 +238,9 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
-                    if self.failures == 0 && self.app.spool.is_ready().unwrap_or(true) {
+                    let replaced =
+                        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_current());
+                    if replaced || self.failures == 0 && self.app.spool.is_ready().unwrap_or(true) {
                         return;
                     }
                 }
@@ -271,16 +275,35 @@ impl Service<'_> {
         self.heart.ready();
     }
 
-    /// Asks for events; without them the scan does all the work.
+    /// Asks for events, unless the right directory is watched; without them the scan does all the
+    /// work.
     fn arm(&mut self) {
+        if self.watcher.as_ref().is_some_and(Watcher::is_current) {
+            return;
+        }
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
         match self.app.spool.watch(tell) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::warn!("{}", error.line()),
+            Ok(watcher) => {
+                if self.watcher.is_some() {
+                    tracing::info!("incoming/ is another directory now; it is watched again");
+                }
+                self.watcher = Some(watcher);
+                self.blind = false;
+                // What came before it was watched told nobody.
+                self.more = true;
+            }
+            Err(error) => {
+                self.watcher = None;
+                if !self.blind {
+                    let hint = error.hint.clone().unwrap_or_default();
+                    tracing::warn!(hint, "{}", error.line());
+                }
+                self.blind = true;
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 //! periodic scan is the truth.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
@@ -14,11 +16,29 @@ use crate::{Error, Result, Timestamp};
 #[derive(Debug)]
 pub struct Watcher {
     _events: notify::RecommendedWatcher,
+    dir: PathBuf,
+    watched: Option<Inode>,
+}
+
+/// A directory itself, whatever its name: device and number.
+type Inode = (u64, u64);
+
+fn inode(dir: &Path) -> Option<Inode> {
+    std::fs::metadata(dir).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+impl Watcher {
+    /// Whether `incoming/` still is the directory that is watched: it may have been replaced, or
+    /// a file system mounted over it.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.watched.is_some() && inode(&self.dir) == self.watched
+    }
 }
 
 impl Spool {
     /// Calls `wake`, on a thread of its own, whenever a file may have become complete in
-    /// `incoming/`, and when events were lost.
+    /// `incoming/`, when events were lost, and when the directory itself went away.
     ///
     /// # Errors
     /// When the system has no events to offer for the directory; scanning still works.
@@ -30,14 +50,17 @@ impl Spool {
                 .because(error)
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
+        let own = dir.clone();
         let told = move |event: notify::Result<notify::Event>| {
-            if is_reason(&event) {
+            if is_reason(&event, &own) {
                 wake();
             }
         };
+        // Looked at first: one that is replaced meanwhile is not taken for the one watched.
+        let watched = inode(&dir);
         let mut events = notify::recommended_watcher(told).map_err(cannot)?;
         events.watch(&dir, RecursiveMode::NonRecursive).map_err(cannot)?;
-        Ok(Watcher { _events: events })
+        Ok(Watcher { _events: events, dir, watched })
     }
 
     /// Whether a pass could take something in now, by the names alone: a group has all its
@@ -84,9 +107,19 @@ impl Group {
     }
 }
 
-/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed.
-fn is_reason(event: &notify::Result<notify::Event>) -> bool {
-    event.as_ref().map_or(true, |event| event.need_rescan() || is_arrival(&event.kind))
+/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed, or the
+/// directory is not there any more.
+fn is_reason(event: &notify::Result<notify::Event>, dir: &Path) -> bool {
+    // By its last name: how the events write the path before it is their affair.
+    let is_own =
+        |event: &notify::Event| event.paths.iter().any(|path| path.file_name() == dir.file_name());
+    event.as_ref().map_or(true, |event| {
+        event.need_rescan() || is_arrival(&event.kind) || is_departure(&event.kind) && is_own(event)
+    })
+}
+
+fn is_departure(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)))
 }
 
 /// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
@@ -118,7 +151,22 @@ mod tests {
             (Err(notify::Error::generic("gone")), true),
         ];
         for (event, wanted) in cases {
-            assert_eq!(is_reason(&event), wanted, "{event:?}");
+            assert_eq!(is_reason(&event, Path::new("./incoming")), wanted, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn the_directory_itself_going_away_wakes_too() {
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        for kind in [moved, EventKind::Remove(RemoveKind::Folder)] {
+            for (path, wanted) in [("/incoming", true), ("/incoming/x", false)] {
+                let event = notify::Event::new(kind).add_path(path.into());
+                assert_eq!(
+                    is_reason(&Ok(event), Path::new("./incoming")),
+                    wanted,
+                    "{kind:?} {path}"
+                );
+            }
         }
     }
 
