@@ -29,7 +29,7 @@ fn touch_often(site: &Site) {
     let files = ["a.txt", "b.txt"].map(|name| site.path("spool/incoming").join(name));
     for number in 0..=queue() {
         // In turns, for the kernel merges equal events.
-        let mode = fs::Permissions::from_mode(0o600 + (number as u32 / 2 & 1) * 0o40);
+        let mode = fs::Permissions::from_mode(if number % 4 < 2 { 0o600 } else { 0o640 });
         fs::set_permissions(&files[number % 2], mode).unwrap();
     }
 }
