@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 use common::Defect;
 use counting::Counting;
-use engsync::exchange::{Options, Outcomes, Stop};
+use engsync::Stop;
+use engsync::exchange::{Options, Outcomes};
 use engsync::issue::Value;
 use engsync::sync::{Action, GonePolicy, Outcome};
 use engsync::tracker::double::{Faulty, Planned, Trouble, Verb};
@@ -440,7 +441,7 @@ fn a_stop_in_the_middle_of_a_batch_is_heeded() {
     tracker.stop = Some((4, stop.clone()));
     many(&site, FIRST, 10, "2026/11/20T08:00:00", &[]);
     let error = site.run_until(&tracker, &stop).unwrap_err();
-    assert_eq!(error.code, engsync::exchange::STOPPED);
+    assert_eq!(error.code, engsync::STOPPED);
     assert_eq!(site.state.links("oem").unwrap().len(), 4);
     let tracker = Counting::new(tracker.inner);
     let report = site.run(&tracker, 1).unwrap();

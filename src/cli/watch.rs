@@ -15,9 +15,9 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report};
 use crate::spool::Watcher;
-use crate::{Clock, Error, Result, USAGE};
+use crate::{Clock, Error, Result, STOPPED, Stop, USAGE};
 use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
@@ -73,9 +73,11 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         away: 0,
         more: false,
         whole: Instant::now(),
+        blind: false,
     };
     let dir = service.app.spool.root().display();
     tracing::info!("watching {dir}, process {}", std::process::id());
+    service.heart.follow(&service.app.stop);
     service.heart.ready();
     service.serve()?;
     service.heart.stopping();
@@ -104,6 +106,8 @@ struct Service<'a> {
     more: bool,
     /// When `incoming/` is looked at as a whole again, whatever events tell.
     whole: Instant,
+    /// It was said that there are no events.
+    blind: bool,
 }
 
 impl Service<'_> {
@@ -111,10 +115,14 @@ impl Service<'_> {
     fn serve(&mut self) -> anyhow::Result<()> {
         while !self.app.stop.is_asked() {
             let hinted = Instant::now() < self.whole;
-            if !hinted && self.watcher.as_ref().is_none_or(Watcher::is_stale) {
+            if !hinted {
                 self.arm();
             }
             self.pass(hinted)?;
+            if !hinted && self.arm() {
+                // What came before it was watched told nobody.
+                self.more = true;
+            }
             let due = Instant::now() + self.pause();
             // Events do not put it off.
             let sooner = hinted && !self.more && self.failures == 0;
@@ -243,7 +251,12 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
-                    if self.failures == 0 && self.app.spool.is_ready() {
+                    let replaced =
+                        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_current());
+                    if replaced {
+                        self.whole = Instant::now();
+                    }
+                    if replaced || self.failures == 0 && self.app.spool.is_ready() {
                         return;
                     }
                 }
@@ -278,17 +291,35 @@ impl Service<'_> {
         self.heart.ready();
     }
 
-    /// Asks for events; without them the scan does all the work.
-    fn arm(&mut self) {
-        self.watcher = None;
+    /// Asks for events, unless the right directory is watched; without them the scan does all the
+    /// work. Whether there is a new watcher.
+    fn arm(&mut self) -> bool {
+        if self.watcher.as_ref().is_some_and(Watcher::is_current) {
+            return false;
+        }
+        let again = self.watcher.take().is_some();
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
         match self.app.spool.watch(tell) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::warn!("{}", error.line()),
+            Ok(watcher) => {
+                if again {
+                    tracing::info!("incoming/ is another directory now; it is watched again");
+                }
+                self.watcher = Some(watcher);
+                self.blind = false;
+                true
+            }
+            Err(error) => {
+                if !self.blind {
+                    let hint = error.hint.clone().unwrap_or_default();
+                    tracing::warn!(hint, "{}", error.line());
+                }
+                self.blind = true;
+                false
+            }
         }
     }
 }
