@@ -21,7 +21,8 @@ use crate::{Error, Result, Timestamp};
 const OVERLAP: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
 /// How long the tracker's time is not asked for again: an older one only makes the window larger.
 const FRESH: std::time::Duration = std::time::Duration::from_secs(60);
-/// So many changes that leave the window when it moves on are worth a call for the tracker's time.
+/// More changes than this that leave the window when it moves on are worth a call for the tracker's
+/// time; fewer stay in it.
 const MANY: usize = 20;
 /// While no more changes than this were seen in the window, it is read with all fields, so that
 /// revisions can be told.
@@ -58,14 +59,16 @@ pub(super) fn since(jira: &Jira, token: Option<&str>) -> Result<Feed> {
             let jql = format!("project = {project}");
             // Nothing is known yet, so that something is to be made: of which type, is asked for
             // at the same time.
-            let threads = jira.parallel();
-            let beside = || both(threads - 1, || now(jira, None), || discover::type_at(jira));
             let search = || jira.search(&jql, "updated ASC, key ASC", &["updated"], false);
-            let ((time, type_at), all) = both(threads, beside, search);
+            let (type_at, all) = both(jira.parallel(), || discover::type_at(jira), search);
             type_at?;
             let all = in_order(all?);
             marker::listed(jira, all.iter().map(|change| number(&change.key)).max());
-            let token = anew(time?, 0, &all);
+            let token = if all.len() > MANY {
+                anew(now(jira, None)?, 0, &all)
+            } else {
+                Token { since: 1, seen: all.iter().map(Change::entry).collect() }
+            };
             let keys = Some(all.into_iter().map(|change| change.key).collect());
             Ok(Feed { token: token.text(project), keys, ..Feed::default() })
         }
