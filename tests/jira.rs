@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engsync::Fault;
-use engsync::issue::Value;
+use engsync::issue::{Issue, Value};
 use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
 use engsync::tracker::{
@@ -29,7 +29,7 @@ mod stub;
 #[path = "tracker_contract/words.rs"]
 mod words;
 
-use stub::{Act, Rule, Stub, answer};
+use stub::{Act, Asked, Rule, Stub, answer, at_once, rounds};
 use words::*;
 
 /// A stub, a Jira that talks to it, and how long it slept.

@@ -15,7 +15,7 @@ use crate::{Digest, Error, Fault, Finding, Result};
 /// How many issues share a transaction and a read of the tracker.
 const BATCH: usize = 250;
 /// How many, where a read is a call over a network.
-const REMOTE_BATCH: usize = 500;
+const REMOTE_BATCH: usize = 1000;
 
 /// A delivery whose files were read, and its link where there is one.
 pub(super) type Ready = (Delivery, Option<Link>);
@@ -150,8 +150,8 @@ impl Run<'_> {
             let reference = reference.to_owned();
             ready.push((Delivery { issue, revision, reference, peer_short, findings }, link));
         }
-        let context = self.context(partner, Some(package));
         let locals = self.locals(ready.iter().filter_map(|(_, link)| link.as_ref()))?;
+        let context = self.context(partner, Some(package))?;
         let mut done = Vec::new();
         let result = if self.is_shared() {
             self.apply_together(&context, ready, locals, &mut done)
@@ -389,7 +389,7 @@ impl Run<'_> {
             None => linked,
             Some(changed) => linked.into_iter().filter(|key| changed.contains(key)).collect(),
         };
-        let context = self.context(partner, None);
+        let context = self.context(partner, None)?;
         for chunk in keys.chunks(self.batch_size()) {
             self.tools.stop.go_on()?;
             let mut links = state.links_of_keys(&partner.key, chunk)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value as Json;
 
-use super::client::{gone, parallel};
+use super::client::{both, gone, parallel};
 use super::fields::Cut;
 use super::files::Listed;
 use super::meta::{Meta, Place};
@@ -53,18 +53,22 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
         }
         receipts
     };
-    let meta = match jira.meta() {
+    let outline = match jira.meta() {
         Ok(meta) => meta,
         Err(error) => return nothing(error),
     };
+    let values = orders.iter().any(|order| order.key.is_none() || is_chosen(&outline, order));
     let needed = |order: &&Order<'_>| {
         !order.changes.is_empty() || !order.files.is_empty() || order.comments.is_empty()
     };
     let keys: Vec<String> =
         orders.iter().filter(needed).filter_map(|order| order.key.clone()).collect();
-    let mut before = match read::raw_many(jira, &meta, &keys) {
-        Ok(before) => before,
-        Err(error) => return nothing(error),
+    let threads = if keys.len() > 1 { 1 } else { jira.parallel() };
+    let whole = || if values { jira.whole() } else { Ok(outline.clone()) };
+    let read = both(threads, whole, || read::raw_many(jira, &outline, &keys));
+    let (meta, mut before) = match read {
+        (Ok(meta), Ok(before)) => (meta, before),
+        (Err(error), _) | (_, Err(error)) => return nothing(error),
     };
     let halted = AtomicBool::new(false);
     let creates = orders.iter().filter(|order| order.key.is_none()).count();
@@ -87,6 +91,12 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
     let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.into_iter().unzip();
     read_back(jira, &meta, &mut receipts, &proofs, &mut before);
     receipts
+}
+
+/// Whether it writes a field that takes certain values only.
+fn is_chosen(meta: &Meta, order: &Order<'_>) -> bool {
+    let known = |name: &String| meta.place(name).and_then(|place| meta.known(&place));
+    order.changes.keys().filter_map(known).any(|known| known.kind.is_chosen())
 }
 
 fn carry_out(
@@ -164,13 +174,13 @@ fn fields_of(
                 plan.status = None;
             }
         }
-        write::settle(jira, meta, &key, plan)?;
+        write::settle(jira, &key, plan)?;
         return Ok(key);
     };
     let write = !plan.fields.is_empty() || plan.status.is_some() || plan.resolution.is_some();
     if write {
         proof.touched = true;
-        write::update(jira, meta, key, plan)?;
+        write::update(jira, key, plan)?;
     }
     Ok(key.clone())
 }
