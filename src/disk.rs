@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
@@ -199,18 +200,9 @@ impl Disk {
         Ok(hasher.finish().2)
     }
 
-    /// Copies all of a file; `verb` and `path` say what an error is about.
-    ///
-    /// # Errors
-    /// With the path; [`crate::STOPPED`].
-    pub fn pump(
-        &self,
-        source: &mut File,
-        sink: &mut dyn Write,
-        verb: &str,
-        path: &Path,
-    ) -> Result<u64> {
-        self.stop.copy(source, sink).or_else(|error| {
+    /// All of a file into `sink`; `verb` and `path` say what an error is about.
+    fn pump(&self, from: &mut File, sink: &mut dyn Write, verb: &str, path: &Path) -> Result<()> {
+        self.stop.copy(from, sink).map(drop).or_else(|error| {
             self.stop.go_on()?;
             Err(Error::io(verb, path, error))
         })
@@ -253,10 +245,24 @@ impl Disk {
     /// # Errors
     /// With the path; [`crate::STOPPED`]; an existing target is left alone.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.copied(from, to)?.publish(to, None)
+    }
+
+    /// The same; the copy counts as written when the original was.
+    ///
+    /// # Errors
+    /// With the path; an existing target is left alone.
+    pub fn copy_at(&self, from: &Path, to: &Path, modified: SystemTime) -> Result<()> {
+        let file = self.copied(from, to)?;
+        file.set_modified(modified)?;
+        file.publish(to, None)
+    }
+
+    fn copied(&self, from: &Path, to: &Path) -> Result<Temporary<'_>> {
         let mut source = self.open(from)?;
         let mut file = self.temporary(parent(to))?;
         self.pump(&mut source, &mut file, &format!("copy {} to", from.display()), to)?;
-        file.publish(to, None)
+        Ok(file)
     }
 
     /// Removes a file; one that is gone already is fine.

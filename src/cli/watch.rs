@@ -72,9 +72,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         rest: None,
         away: 0,
         more: false,
+        whole: Instant::now(),
         blind: false,
     };
-    service.arm();
     let dir = service.app.spool.root().display();
     tracing::info!("watching {dir}, process {}", std::process::id());
     service.heart.follow(&service.app.stop);
@@ -104,6 +104,8 @@ struct Service<'a> {
     away: u32,
     /// The last pass left packages that could be taken.
     more: bool,
+    /// When `incoming/` is looked at as a whole again, whatever events tell.
+    whole: Instant,
     /// It was said that there are no events.
     blind: bool,
 }
@@ -112,16 +114,23 @@ impl Service<'_> {
     /// One pass after the other until the stop.
     fn serve(&mut self) -> anyhow::Result<()> {
         while !self.app.stop.is_asked() {
-            self.pass()?;
-            self.arm();
-            let pause = self.pause();
-            self.wait(pause);
+            let hinted = Instant::now() < self.whole;
+            if !hinted && self.watcher.as_ref().is_none_or(Watcher::is_stale) {
+                self.arm();
+            }
+            self.pass(hinted)?;
+            let due = Instant::now() + self.pause();
+            // Events do not put it off.
+            let sooner = hinted && !self.more && self.failures == 0;
+            self.whole = if sooner { self.whole.min(due) } else { due };
+            self.wait();
         }
         Ok(())
     }
 
-    /// A pass, as the one writer; between passes others may write.
-    fn pass(&mut self) -> anyhow::Result<()> {
+    /// A pass, as the one writer; between passes others may write. A hinted one takes what events
+    /// told of.
+    fn pass(&mut self, hinted: bool) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         self.more = false;
@@ -134,6 +143,7 @@ impl Service<'_> {
                 tools.transports = &alive;
                 // It comes back for files that have yet to settle.
                 tools.options.patient = false;
+                tools.options.hinted = hinted;
                 let now = self.app.clock.now();
                 let mut due = self.timetable.due(&self.app.settings, now);
                 due.append(&mut self.carried);
@@ -221,12 +231,11 @@ impl Service<'_> {
         due.unwrap_or(spool.scan).min(spool.scan)
     }
 
-    /// Sleeps until the pause is over, something arrived, or the service is to end.
-    fn wait(&mut self, pause: Duration) {
-        let until = Instant::now() + pause;
+    /// Sleeps until a whole pass is due, something arrived, or the service is to end.
+    fn wait(&mut self) {
         loop {
             self.heart.beat();
-            let left = until.saturating_duration_since(Instant::now());
+            let left = self.whole.saturating_duration_since(Instant::now());
             if left.is_zero() || self.app.stop.is_asked() {
                 return;
             }
@@ -238,9 +247,11 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
-                    let replaced =
-                        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_current());
-                    if replaced || self.failures == 0 && self.app.spool.is_ready().unwrap_or(true) {
+                    if self.watcher.as_ref().is_some_and(Watcher::is_stale) {
+                        self.whole = Instant::now();
+                        return;
+                    }
+                    if self.failures == 0 && self.app.spool.is_ready() {
                         return;
                     }
                 }
@@ -257,6 +268,7 @@ impl Service<'_> {
     /// Reads the configuration again; a broken one changes nothing.
     fn reload(&mut self) {
         self.heart.reloading();
+        self.whole = Instant::now();
         match load(&self.config, &self.app, self.global) {
             Ok(app) => {
                 self.app = app;
@@ -264,7 +276,6 @@ impl Service<'_> {
                 self.failures = 0;
                 (self.away, self.rest) = (0, None);
                 self.watcher = None;
-                self.arm();
                 tracing::info!("the configuration was read again");
             }
             Err(error) => {
@@ -275,33 +286,24 @@ impl Service<'_> {
         self.heart.ready();
     }
 
-    /// Asks for events, unless the right directory is watched; without them the scan does all the
-    /// work.
+    /// Asks for events; without them the scan does all the work.
     fn arm(&mut self) {
-        if self.watcher.as_ref().is_some_and(Watcher::is_current) {
-            return;
+        if self.watcher.take().is_some() {
+            tracing::info!("incoming/ is another directory now; it is watched again");
         }
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
-        match self.app.spool.watch(tell) {
-            Ok(watcher) => {
-                if self.watcher.is_some() {
-                    tracing::info!("incoming/ is another directory now; it is watched again");
-                }
-                self.watcher = Some(watcher);
-                self.blind = false;
-                // What came before it was watched told nobody.
-                self.more = true;
-            }
+        let spool = &self.app.spool;
+        match spool.create().and_then(|()| spool.watch(tell)) {
+            Ok(watcher) => (self.watcher, self.blind) = (Some(watcher), false),
+            // Each scan tries again.
+            Err(error) if self.blind => tracing::debug!("{}", error.line()),
             Err(error) => {
-                self.watcher = None;
-                if !self.blind {
-                    let hint = error.hint.clone().unwrap_or_default();
-                    tracing::warn!(hint, "{}", error.line());
-                }
+                let hint = error.hint.clone().unwrap_or_default();
+                tracing::warn!(hint, "{}", error.line());
                 self.blind = true;
             }
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 
+use super::inbox::Inbox;
 use super::{Group, Spool};
 use crate::{Error, Result, Timestamp};
 
@@ -17,23 +18,27 @@ use crate::{Error, Result, Timestamp};
 pub struct Watcher {
     _events: notify::RecommendedWatcher,
     dir: PathBuf,
-    watched: Option<Inode>,
-}
-
-/// A directory itself, whatever its name: device and number.
-type Inode = (u64, u64);
-
-fn inode(dir: &Path) -> Option<Inode> {
-    std::fs::metadata(dir).ok().map(|meta| (meta.dev(), meta.ino()))
+    /// Device and inode of the directory it watches.
+    watched: Option<(u64, u64)>,
+    inbox: Inbox,
 }
 
 impl Watcher {
-    /// Whether `incoming/` still is the directory that is watched: it may have been replaced, or
-    /// a file system mounted over it.
+    /// Whether `incoming/` is another directory by now: moved away and made anew, or mounted over.
     #[must_use]
-    pub fn is_current(&self) -> bool {
-        self.watched.is_some() && inode(&self.dir) == self.watched
+    pub fn is_stale(&self) -> bool {
+        self.watched != identity(&self.dir)
     }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.inbox.deafen();
+    }
+}
+
+fn identity(dir: &Path) -> Option<(u64, u64)> {
+    dir.metadata().ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 impl Spool {
@@ -50,28 +55,19 @@ impl Spool {
                 .because(error)
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
+        let inbox = self.inbox.clone();
         let own = dir.clone();
         let told = move |event: notify::Result<notify::Event>| {
-            if is_reason(&event, &own) {
+            if is_reason(event, &own, &inbox) {
                 wake();
             }
         };
-        // Looked at first: one that is replaced meanwhile is not taken for the one watched.
-        let watched = inode(&dir);
         let mut events = notify::recommended_watcher(told).map_err(cannot)?;
+        // Seen first: whatever takes the directory's place from here on is another one.
+        let watched = identity(&dir);
         events.watch(&dir, RecursiveMode::NonRecursive).map_err(cannot)?;
-        Ok(Watcher { _events: events, dir, watched })
-    }
-
-    /// Whether a pass could take something in now, by the names alone: a group has all its
-    /// parts, or one that belongs to a deferred package.
-    ///
-    /// # Errors
-    /// When a directory cannot be read.
-    pub fn is_ready(&self) -> Result<bool> {
-        let groups = self.scan()?.groups;
-        let late = |group: &Group| self.dir("deferred").join(group.name.to_string()).is_dir();
-        Ok(groups.iter().any(|group| group.has_all() || late(group)))
+        self.inbox.listen();
+        Ok(Watcher { _events: events, dir, watched, inbox: self.inbox.clone() })
     }
 
     /// How long until something is due by itself: a deferred package's next try (by `now`), or
@@ -90,7 +86,7 @@ impl Spool {
             let next = stored.reason.and_then(|reason| reason.next_try);
             due.extend(next.map(|next| (next - now).to_std().unwrap_or_default()));
         }
-        for group in self.scan()?.groups {
+        for group in self.waiting()?.groups {
             let left = settle.saturating_sub(group.age(wall));
             due.extend((left > Duration::ZERO).then_some(left));
         }
@@ -107,15 +103,21 @@ impl Group {
     }
 }
 
-/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed, or the
-/// directory is not there any more.
-fn is_reason(event: &notify::Result<notify::Event>, dir: &Path) -> bool {
+/// A part may have arrived, or the kernel's queue ran over, or it failed, or `dir` itself went
+/// away.
+fn is_reason(event: notify::Result<notify::Event>, dir: &Path, inbox: &Inbox) -> bool {
+    let Ok(event) = event else {
+        inbox.lost();
+        return true;
+    };
+    // Of a rename within the directory the new name is the last.
+    let file = event.paths.last().and_then(|path| path.file_name());
     // By its last name: how the events write the path before it is their affair.
-    let is_own =
-        |event: &notify::Event| event.paths.iter().any(|path| path.file_name() == dir.file_name());
-    event.as_ref().map_or(true, |event| {
-        event.need_rescan() || is_arrival(&event.kind) || is_departure(&event.kind) && is_own(event)
-    })
+    if event.need_rescan() || is_departure(&event.kind) && file == dir.file_name() {
+        inbox.lost();
+        return true;
+    }
+    is_arrival(&event.kind) && file.is_some_and(|file| inbox.told(file.to_owned()))
 }
 
 fn is_departure(kind: &EventKind) -> bool {
@@ -142,31 +144,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_events_wake_too() {
+    fn parts_and_lost_events_wake() {
         use notify::event::Flag;
+        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let event = |kind, file: &str| notify::Event::new(kind).add_path(file.into());
+        let part = "/spool/incoming/ENG26112008000000MFA002001";
         let lost = notify::Event::new(EventKind::Other).set_flag(Flag::Rescan);
         let cases = [
             (Ok(lost), true),
             (Ok(notify::Event::new(EventKind::Other)), false),
+            (Ok(event(close, part)), true),
+            (Ok(event(close, "/spool/incoming/readme.txt")), false),
+            (Ok(event(EventKind::Remove(RemoveKind::File), part)), false),
+            (Ok(event(EventKind::Any, "/spool/incoming")), false),
+            (
+                Ok(event(EventKind::Modify(ModifyKind::Name(RenameMode::From)), "/spool/incoming")),
+                true,
+            ),
+            (Ok(event(EventKind::Remove(RemoveKind::Folder), "/spool/incoming")), true),
             (Err(notify::Error::generic("gone")), true),
         ];
         for (event, wanted) in cases {
-            assert_eq!(is_reason(&event, Path::new("./incoming")), wanted, "{event:?}");
-        }
-    }
-
-    #[test]
-    fn the_directory_itself_going_away_wakes_too() {
-        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
-        for kind in [moved, EventKind::Remove(RemoveKind::Folder)] {
-            for (path, wanted) in [("/incoming", true), ("/incoming/x", false)] {
-                let event = notify::Event::new(kind).add_path(path.into());
-                assert_eq!(
-                    is_reason(&Ok(event), Path::new("./incoming")),
-                    wanted,
-                    "{kind:?} {path}"
-                );
-            }
+            let said = format!("{event:?}");
+            assert_eq!(
+                is_reason(event, Path::new("./incoming"), &Inbox::default()),
+                wanted,
+                "{said}"
+            );
         }
     }
 
