@@ -12,12 +12,14 @@ use engsync::issue::{Issue, Value};
 use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
 use engsync::tracker::{
-    Changes, LOCAL_GONE, Order, Probed, TEXT_CUT, TRACKER_UNAVAILABLE, Tracker,
+    Changes, Feed, LOCAL_GONE, Order, Probed, TEXT_CUT, TRACKER_UNAVAILABLE, Tracker,
 };
 use serde_json::json;
 
 #[path = "jira/counts.rs"]
 mod counts;
+#[path = "jira/feed.rs"]
+mod feed;
 #[path = "jira/fields.rs"]
 mod fields;
 #[path = "jira/openapi.rs"]

@@ -71,9 +71,7 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
         (Err(error), _) | (_, Err(error)) => return nothing(error),
     };
     let halted = AtomicBool::new(false);
-    let creates = orders.iter().filter(|order| order.key.is_none()).count();
-    let threads = if (1..=IN_ORDER).contains(&creates) { 1 } else { jira.parallel() };
-    let done = parallel(threads, orders, |order| {
+    let carry = |order: &Order<'_>| {
         if halted.load(Ordering::Relaxed) || !go_on() {
             return (Receipt::default(), Proof::default());
         }
@@ -87,10 +85,27 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
             receipt.error = Some(failed.error);
         }
         (receipt, proof)
-    });
-    let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.into_iter().unzip();
+    };
+    let carry_lane =
+        |lane: &Vec<usize>| lane.iter().map(|at| (*at, carry(&orders[*at]))).collect::<Vec<_>>();
+    let done = parallel(jira.parallel(), &lanes(orders), carry_lane);
+    let mut done: Vec<_> = done.into_iter().flatten().collect();
+    done.sort_by_key(|(at, _)| *at);
+    let done = done.into_iter().map(|(_, done)| done);
+    let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.unzip();
     read_back(jira, &meta, &mut receipts, &proofs, &mut before);
     receipts
+}
+
+/// Which orders are carried out one after the other, while those of other lanes are.
+fn lanes(orders: &[Order<'_>]) -> Vec<Vec<usize>> {
+    let (creates, updates): (Vec<usize>, Vec<usize>) =
+        (0..orders.len()).partition(|at| orders[*at].key.is_none());
+    let alone = |all: Vec<usize>| all.into_iter().map(|at| vec![at]).collect();
+    let mut lanes: Vec<Vec<usize>> =
+        if creates.len() <= IN_ORDER { vec![creates] } else { alone(creates) };
+    lanes.extend::<Vec<_>>(alone(updates));
+    lanes
 }
 
 /// Whether it writes a field that takes certain values only.
