@@ -20,6 +20,8 @@ use serde_json::json;
 mod counts;
 #[path = "jira/fields.rs"]
 mod fields;
+#[path = "jira/first.rs"]
+mod first;
 #[path = "jira/openapi.rs"]
 mod openapi;
 #[path = "jira/rows.rs"]

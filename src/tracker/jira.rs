@@ -11,6 +11,7 @@ mod client;
 mod comments;
 mod fields;
 mod files;
+mod first;
 mod many;
 mod marker;
 mod meta;
@@ -246,6 +247,10 @@ impl Tracker for Jira {
 
     fn changed_since(&self, token: Option<&str>) -> Result<Feed> {
         changes::since(self, token)
+    }
+
+    fn at_first(&self) -> Result<Changes> {
+        first::of_new(self)
     }
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {
