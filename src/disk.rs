@@ -10,10 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
-use crate::{Digest, Error, Fault, Hasher, Result};
+use crate::{Digest, Error, Fault, Hasher, Result, Stop};
 
 mod batch;
 #[cfg(debug_assertions)]
@@ -32,6 +33,7 @@ pub const TEMPORARY: &str = ".engsync-";
 pub struct Disk {
     steps: Steps,
     counter: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -44,7 +46,13 @@ impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Arc::default() }
+        Self { steps, ..Self::default() }
+    }
+
+    /// The word that ends its long reads, with [`crate::STOPPED`].
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -185,12 +193,28 @@ impl Disk {
     /// The SHA-256 of a whole regular file, which is streamed.
     ///
     /// # Errors
-    /// With the path.
+    /// With the path; [`crate::STOPPED`].
     pub fn digest(&self, path: &Path) -> Result<Digest> {
         let mut hasher = Hasher::new(io::sink());
-        io::copy(&mut self.open(path)?, &mut hasher)
-            .map_err(|error| Error::io("read", path, error))?;
+        self.pump(&mut self.open(path)?, &mut hasher, "read", path)?;
         Ok(hasher.finish().2)
+    }
+
+    /// Copies all of a file; `verb` and `path` say what an error is about.
+    ///
+    /// # Errors
+    /// With the path; [`crate::STOPPED`].
+    pub fn pump(
+        &self,
+        source: &mut File,
+        sink: &mut dyn Write,
+        verb: &str,
+        path: &Path,
+    ) -> Result<u64> {
+        self.stop.copy(source, sink).or_else(|error| {
+            self.stop.go_on()?;
+            Err(Error::io(verb, path, error))
+        })
     }
 
     /// Renames within a file system, never over an existing name; both directories are fsynced.
@@ -228,15 +252,26 @@ impl Disk {
     /// Copies a regular file durably to a new name.
     ///
     /// # Errors
-    /// With the path; an existing target is left alone.
+    /// With the path; [`crate::STOPPED`]; an existing target is left alone.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.copied(from, to)?.publish(to, None)
+    }
+
+    /// The same; the copy counts as written when the original was.
+    ///
+    /// # Errors
+    /// With the path; an existing target is left alone.
+    pub fn copy_at(&self, from: &Path, to: &Path, modified: SystemTime) -> Result<()> {
+        let file = self.copied(from, to)?;
+        file.set_modified(modified)?;
+        file.publish(to, None)
+    }
+
+    fn copied(&self, from: &Path, to: &Path) -> Result<Temporary<'_>> {
         let mut source = self.open(from)?;
         let mut file = self.temporary(parent(to))?;
-        io::copy(&mut source, &mut file).map_err(|error| {
-            let verb = format!("copy {} to", from.display());
-            Error::io(&verb, to, error)
-        })?;
-        file.publish(to, None)
+        self.pump(&mut source, &mut file, &format!("copy {} to", from.display()), to)?;
+        Ok(file)
     }
 
     /// Removes a file; one that is gone already is fine.
