@@ -11,6 +11,7 @@ mod manual;
 mod pack;
 mod package;
 mod pending;
+mod publish;
 mod queue;
 mod report;
 mod retry;
@@ -200,7 +201,7 @@ impl<'a> Run<'a> {
         if self.tools.options.no_remote {
             return Ok(());
         }
-        self.publish_frozen()
+        publish::publish_frozen(self.tools, &mut self.report)
     }
 
     /// A package that was applied, but not moved yet, goes to `done/`; the parts of any other

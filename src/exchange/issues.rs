@@ -8,7 +8,7 @@ use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
 use crate::issue::{ATTACHMENT_MISSING, Issue};
-use crate::state::{Link, LinkState, State};
+use crate::state::{Link, LinkState, Pending, State};
 use crate::sync::{self, Action, Context, Delivery, Outcome as IssueOutcome, Task, isolate};
 use crate::{Digest, Error, Fault, Finding, Result};
 
@@ -136,6 +136,11 @@ impl Run<'_> {
             self.tools.stop.go_on()?;
             let known = links.get(&delivered.issue.id);
             self.ready_files(&mut delivered, known)?;
+            let kept = known.and_then(|link| link.pending.as_ref());
+            let before = |kept: &&Pending| !kept.is_newer_than(delivered.revision, reference);
+            if let Some(kept) = kept.filter(before) {
+                self.bring_along(&mut delivered.issue, kept)?;
+            }
             let link = links.remove(&delivered.issue.id);
             let Delivered { issue, peer_short, revision, findings, unreadable: why, .. } =
                 delivered;
