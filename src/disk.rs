@@ -18,9 +18,11 @@ use crate::{Digest, Error, Fault, Hasher, Result};
 mod batch;
 #[cfg(debug_assertions)]
 mod record;
+mod shelf;
 mod steps;
 mod temporary;
 
+pub use shelf::{Shelf, Shelved, serialize_each};
 pub use steps::Steps;
 pub use temporary::Temporary;
 

@@ -8,6 +8,7 @@ mod feed;
 mod intake;
 mod issues;
 mod manual;
+mod outcomes;
 mod pack;
 mod package;
 mod pending;
@@ -16,12 +17,12 @@ mod report;
 mod retry;
 mod schedule;
 mod settings;
-mod shelf;
 mod stop;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
+pub use outcomes::Outcomes;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use retry::{MissingFile, Retried, retry};
@@ -31,7 +32,6 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
-pub use shelf::Outcomes;
 pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
@@ -39,9 +39,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use feed::Feed;
-use shelf::Shelf;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Shelf};
 use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
@@ -177,7 +176,7 @@ impl<'a> Run<'a> {
         let schema = Schema::default();
         let beside = tools.state.pending_dir();
         let dir = beside.parent().unwrap_or(&beside).to_owned();
-        let shelf = Shelf::new(dir, tools.options.detail);
+        let shelf = Shelf::new(dir);
         Ok(Self { tools, schema, report, feed, shelf, left, more, away: None })
     }
 
