@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 
@@ -232,13 +233,27 @@ impl Disk {
     /// # Errors
     /// With the path; an existing target is left alone.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.copied(from, to)?.publish(to, None)
+    }
+
+    /// The same; the copy counts as written when the original was.
+    ///
+    /// # Errors
+    /// With the path; an existing target is left alone.
+    pub fn copy_at(&self, from: &Path, to: &Path, modified: SystemTime) -> Result<()> {
+        let file = self.copied(from, to)?;
+        file.set_modified(modified)?;
+        file.publish(to, None)
+    }
+
+    fn copied(&self, from: &Path, to: &Path) -> Result<Temporary<'_>> {
         let mut source = self.open(from)?;
         let mut file = self.temporary(parent(to))?;
         io::copy(&mut source, &mut file).map_err(|error| {
             let verb = format!("copy {} to", from.display());
             Error::io(&verb, to, error)
         })?;
-        file.publish(to, None)
+        Ok(file)
     }
 
     /// Removes a file; one that is gone already is fine.

@@ -18,6 +18,7 @@ mod retry;
 mod schedule;
 mod settings;
 mod stop;
+mod stray;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
@@ -108,6 +109,8 @@ pub struct Options {
     pub patient: bool,
     /// The report is to say every change with its values.
     pub detail: bool,
+    /// Of the spool only what events told of is looked at; all else waits for the next whole pass.
+    pub hinted: bool,
 }
 
 /// What a pass did.
@@ -152,7 +155,9 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
     run.meet_tracker()?;
-    run.recover()?;
+    if !tools.options.hinted {
+        run.recover()?;
+    }
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
@@ -164,7 +169,9 @@ pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     run.sweep(None)?;
     run.answer_all()?;
     transfer::deliver_all(tools, &mut run.report)?;
-    run.expire()?;
+    if !tools.options.hinted {
+        run.expire()?;
+    }
     Ok(Pass { report: run.report, more: run.more })
 }
 
@@ -201,8 +208,10 @@ impl<'a> Run<'a> {
         let Tools { spool, state, .. } = self.tools;
         for stored in spool.stored("active")? {
             let Some(entry) = spool.resume(&stored.directory)? else { continue };
-            let content = entry.digest()?.0.to_string();
-            let applied = state.seen(entry.name())?.is_some_and(|seen| seen.content == content);
+            // What cannot be read now is put back, and looked at like any other.
+            let content = entry.digest().ok().map(|digest| digest.to_string());
+            let seen = state.seen(entry.name())?;
+            let applied = seen.is_some_and(|seen| Some(seen.content) == content);
             if applied && !spool.dir("done").join(&stored.directory).exists() {
                 entry.done()?;
             } else {

@@ -6,12 +6,15 @@
 
 mod again;
 mod entry;
+mod inbox;
+mod latest;
 mod outgoing;
 mod reason;
 mod scan;
 mod watch;
 
 pub use entry::{Active, Entry, PartFile};
+pub use latest::{Latest, Other};
 pub use reason::Reason;
 pub use scan::{Found, Group, Stored};
 pub use watch::Watcher;
@@ -20,11 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
 use crate::engdat::PackageName;
-use crate::{Result, Timestamp, codes};
-
-codes! {
-    REPLACED = "replaced": "a package that had not been applied was sent again; this is the older copy";
-}
+use crate::{Result, Timestamp};
 
 /// The directories of a spool, in the order a package passes them.
 pub const DIRECTORIES: [&str; 7] =
@@ -36,6 +35,7 @@ pub struct Spool {
     root: PathBuf,
     disk: Disk,
     mode: Mode,
+    inbox: inbox::Inbox,
 }
 
 /// What a spool does with what it takes in.
@@ -53,7 +53,7 @@ impl Spool {
     /// The spool at `root`.
     #[must_use]
     pub fn new(root: &Path, disk: Disk, mode: Mode) -> Self {
-        Self { root: root.to_owned(), disk, mode }
+        Self { root: root.to_owned(), disk, mode, inbox: inbox::Inbox::default() }
     }
 
     /// What it does with what it takes in.
@@ -105,31 +105,57 @@ impl Spool {
         Ok(())
     }
 
-    /// Moves a stored package's parts back to `incoming/`; what is there already under the same
-    /// name stays, and an equal copy goes.
-    fn put_back(&self, dir: &Path) -> Result<()> {
+    /// Moves a stored package's parts back to `incoming/` and answers where they are; an equal
+    /// copy goes. Where the sender has sent other bytes under the same name meanwhile, both lie
+    /// there, and [`Spool::latest`] tells which count.
+    fn put_back(&self, dir: &Path) -> Result<Vec<PartFile>> {
         let incoming = self.dir("incoming");
         let mut parts = scan::part_files(dir)?;
         // The description goes last: until it is there, the package is not complete.
         parts.sort_by_key(|part| std::cmp::Reverse(part.name.index));
-        let mut moves = Vec::new();
+        let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
+        let mut back = Vec::new();
         for part in parts {
-            let target = incoming.join(&part.file);
-            if !target.exists() {
-                moves.push((part.path, target));
-            } else if self.same(&part.path, &target)? {
+            let mut file = part.file.clone();
+            let mut number = 1;
+            let there = loop {
+                let target = incoming.join(&file);
+                let taken = target.exists() || moves.iter().any(|(_, other)| *other == target);
+                if !taken {
+                    break false;
+                }
+                if target.exists() && self.same(&part.path, &target)? {
+                    break true;
+                }
+                number += 1;
+                file = format!("{}.{number}", part.file);
+            };
+            let path = incoming.join(&file);
+            if there {
                 self.disk.remove(&part.path)?;
+            } else {
+                moves.push((part.path.clone(), path.clone()));
             }
+            let name = file.parse().unwrap_or_else(|_| part.name.clone());
+            back.push(PartFile { name, file, path, ..part });
         }
         self.disk.rename_all(&moves)?;
-        if scan::part_files(dir)?.is_empty() {
+        self.clear(dir)?;
+        Ok(back)
+    }
+
+    /// Removes a package's directory once its parts are elsewhere. Whatever else somebody put
+    /// there stays.
+    fn clear(&self, dir: &Path) -> Result<()> {
+        let mut left = std::fs::read_dir(dir).into_iter().flatten();
+        let own = |name: &std::ffi::OsStr| {
+            name == reason::FILE || name.to_string_lossy().starts_with(crate::disk::TEMPORARY)
+        };
+        if left.all(|entry| entry.is_ok_and(|entry| own(&entry.file_name()))) {
             return self.disk.remove_dir(dir);
         }
-        // The sender has sent other bytes under the same name meanwhile: the newer ones count.
-        let target = self.free("corrupt", &scan::base_name(dir))?;
-        self.disk.rename(dir, &target)?;
-        let reason = Reason::new(REPLACED, "sent again with other content before it was applied");
-        reason.write(&self.disk, &target)
+        tracing::warn!("{} is left: it holds files that are no parts", dir.display());
+        Ok(())
     }
 
     fn same(&self, a: &Path, b: &Path) -> Result<bool> {
@@ -138,15 +164,18 @@ impl Spool {
 
     /// A directory name in `state` that is free: the name itself, else `.2`, `.3`, …
     fn free(&self, state: &str, name: &str) -> Result<PathBuf> {
-        let dir = self.dir(state);
         for number in 1_u32.. {
-            let free =
-                if number == 1 { dir.join(name) } else { dir.join(format!("{name}.{number}")) };
+            let free = self.numbered(state, name, number);
             if !free.exists() {
                 return Ok(free);
             }
         }
-        Ok(dir.join(name))
+        Ok(self.dir(state).join(name))
+    }
+
+    fn numbered(&self, state: &str, name: &str, number: u32) -> PathBuf {
+        let dir = self.dir(state);
+        if number == 1 { dir.join(name) } else { dir.join(format!("{name}.{number}")) }
     }
 
     /// Moves a package from `corrupt/` or `deferred/` back to `incoming/`. Answers where it was.
@@ -167,22 +196,42 @@ impl Spool {
         Err(crate::Error::setup(crate::NOT_FOUND, what).hint("`engsync status` lists them"))
     }
 
-    /// Puts the parts of a deferred package back beside those that came late; where they are now.
+    /// Puts the parts of a deferred package back beside those of the same name and total that
+    /// came late; where they are now.
     ///
     /// # Errors
     /// With the path that could not be moved.
-    pub fn rejoin(&self, name: &PackageName) -> Result<Vec<PartFile>> {
-        let dir = self.dir("deferred").join(name.to_string());
-        if self.mode == Mode::Look || !dir.is_dir() {
-            return Ok(Vec::new());
+    pub fn rejoin(&self, name: &PackageName, total: u16) -> Result<Vec<PartFile>> {
+        let mut back = Vec::new();
+        for number in 1_u32.. {
+            let dir = self.numbered("deferred", name.as_str(), number);
+            if !dir.is_dir() {
+                break;
+            }
+            let parts = scan::part_files(&dir)?;
+            if parts.iter().any(|part| part.name.total != total) {
+                continue;
+            }
+            back.extend(if self.mode == Mode::Look { parts } else { self.put_back(&dir)? });
         }
-        let mut parts = scan::part_files(&dir)?;
-        self.put_back(&dir)?;
-        for part in &mut parts {
-            part.path = self.dir("incoming").join(&part.file);
+        Ok(back)
+    }
+
+    /// Whether a deferred package is one of these, so that its parts belong to them.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn is_of(&self, stored: &Stored, groups: &[Group]) -> Result<bool> {
+        let name = stored.directory.get(..20).unwrap_or(&stored.directory);
+        // In the order of their names.
+        let first = groups.partition_point(|group| group.name.as_str() < name);
+        let mut same = groups[first..].iter().take_while(|group| group.name.as_str() == name);
+        if same.clone().next().is_none() {
+            return Ok(false);
         }
-        parts.retain(|part| part.path.exists());
-        Ok(parts)
+        let parts = scan::part_files(&stored.path)?;
+        let total = parts.first().map(|part| part.name.total);
+        Ok(same.any(|group| Some(group.total) == total))
     }
 
     /// Removes packages from `done/` that have been there since before `limit`.

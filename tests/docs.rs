@@ -28,7 +28,6 @@ fn every_stable_word_is_in_errors_md_and_no_other() {
         engsync::issue::CODES,
         engsync::tracker::CODES,
         engsync::state::CODES,
-        engsync::spool::CODES,
         engsync::transport::CODES,
         engsync::sync::CODES,
         engsync::transport::sftp::CODES,

@@ -151,15 +151,6 @@ fn row_10_the_same_parts_under_two_suffixes_are_one_package() {
     // Without the copies it is the same package.
     put(&site, &files);
     assert_eq!(outcomes(&site.run()), ["duplicate duplicate"]);
-    // Other content under the same part's name is none.
-    let mut other = package(SECOND, &[defect("4712")]);
-    put(&site, &other);
-    other[1].0.push_str(".2");
-    other[1].1.push(0);
-    put(&site, &other[1..]);
-    let report = site.run();
-    assert_eq!(outcomes(&report), ["corrupt bad-edifact"]);
-    assert!(report.to_string().contains("are both part 2"), "{report:#}");
 }
 
 #[test]

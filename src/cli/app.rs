@@ -187,6 +187,7 @@ impl App {
                 spare_tracker: false,
                 patient: true,
                 detail: global.json || global.dry_run || global.verbose > 0,
+                hinted: false,
             },
             stop: self.stop.clone(),
             transports: self,

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
@@ -28,6 +29,16 @@ impl Temporary<'_> {
         let Some(file) = &self.file else { return Ok(()) };
         std::os::unix::fs::fchown(file, None, Some(group))
             .map_err(|error| Error::io("give a file to its group in", parent(&self.path), error))
+    }
+
+    /// Sets when the file counts as written.
+    ///
+    /// # Errors
+    /// With the path.
+    pub fn set_modified(&self, time: SystemTime) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.set_modified(time)
+            .map_err(|error| Error::io("set the time of a file in", parent(&self.path), error))
     }
 
     /// What was written, read again.

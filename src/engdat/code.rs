@@ -7,6 +7,7 @@ crate::codes! {
     IDENTITY_REUSE = "identity-reuse": "the name of a package stands for two different things";
     PART_TWICE = "engdat-part-twice": "two files claim to be the same part of the package";
     PART_REPEATED = "engdat-part-repeated": "a part is there twice with the same content, under two suffixes; it is taken once";
+    PART_REPLACED = "engdat-part-replaced": "a part was sent again with other content before its package was applied; what was written last counts";
     PART_NUMBER = "engdat-part-number": "the part numbers in the names do not fit the total";
     PART_UNLISTED = "engdat-part-unlisted": "a part is there that the description does not list";
     TOTAL_WITHOUT_MESSAGE = "engdat-total-without-message": "the total counts the data files only, not the description";

@@ -8,7 +8,7 @@ use super::queue::Next;
 use super::{Outcome, PARTNER_CLOCK, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};
-use crate::spool::{Found, Group, Mode, PartFile, Reason, Stored};
+use crate::spool::{Found, Group, Mode, Other, PartFile, Reason, Stored};
 use crate::state::KnownPart;
 use crate::{Error, Finding, Result};
 
@@ -17,6 +17,9 @@ const DESCRIPTION_MOST: u64 = 16 << 20;
 
 /// So often a part that cannot be read is tried, within about an hour.
 const READ_TRIES: u32 = 6;
+
+/// When a young package that was deferred is looked at again.
+const SOON: chrono::Duration = chrono::Duration::minutes(1);
 
 /// So far ahead of ours no clock is by chance.
 const CLOCK_MARGIN: chrono::Duration = chrono::Duration::hours(2);
@@ -102,6 +105,10 @@ impl Run<'_> {
             Look::Complete(package) => {
                 self.process(Doing { attempts, before, ..Doing::new(entry) }, &package)?;
             }
+            // It was whole when it was claimed, and is looked at by its content once more.
+            Look::Waiting { missing, .. } if missing.is_empty() => {
+                entry.defer(&Reason { next_try: Some(now + SOON), ..reason })?;
+            }
             Look::Waiting { missing, .. } => {
                 let reason = part_missing(&missing);
                 entry.defer(&Reason { at: reason.at.or(Some(now)), ..reason })?;
@@ -142,6 +149,9 @@ impl Run<'_> {
                 self.set_aside(doing, partner, &broken(&findings))?;
             }
             Look::Waiting { missing, young } => {
+                if !young && let Some(known) = self.stray(&group)? {
+                    return self.set_stray_aside(&group, &known).map(|()| true);
+                }
                 let wait = self.tools.settings.spool.wait;
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
@@ -164,11 +174,8 @@ impl Run<'_> {
 
     /// A late part brings a deferred package back.
     fn rejoined(&self, mut group: Group) -> Result<Group> {
-        let back = self.tools.spool.rejoin(&group.name)?;
-        for part in back {
-            if part.name.total == group.total
-                && !group.parts.iter().any(|other| other.file == part.file)
-            {
+        for part in self.tools.spool.rejoin(&group.name, group.total)? {
+            if !group.parts.iter().any(|other| other.path == part.path) {
                 group.parts.push(part);
             }
         }
@@ -204,7 +211,7 @@ impl Run<'_> {
         self.put_off(doing, partner, &reason, Outcomes::default())
     }
 
-    fn claim(&self, group: &Group) -> Result<Doing> {
+    pub(super) fn claim(&self, group: &Group) -> Result<Doing> {
         let mut originals = Vec::new();
         if self.tools.spool.mode() == Mode::Keep {
             for part in &group.parts {
@@ -213,14 +220,21 @@ impl Run<'_> {
                 originals.push((part.file.clone(), known));
             }
         }
-        let entry = self.tools.spool.claim(group)?;
+        let entry = match self.tools.spool.mode() {
+            // Those that do not count stay where they are.
+            Mode::Keep => {
+                let parts = self.tools.spool.latest(&group.parts)?.parts;
+                self.tools.spool.claim(&Group { parts, ..group.clone() })?
+            }
+            Mode::Move | Mode::Look => self.tools.spool.claim(group)?,
+        };
         Ok(Doing { originals, ..Doing::new(entry) })
     }
 
     /// What the parts are: by their content, with their age only as doubt.
     fn look(&self, parts: &[PartFile], name: &engdat::PackageName) -> Result<Look> {
-        let (parts, repeated) = self.distinct(parts)?;
-        let parts = &parts;
+        let latest = self.tools.spool.latest(parts)?;
+        let parts = &latest.parts;
         let names: Vec<PartName> = parts.iter().map(|part| part.name.clone()).collect();
         let first = parts.iter().find(|part| part.name.index == 1);
         let description = match first {
@@ -230,6 +244,10 @@ impl Run<'_> {
         let age = |part: &PartFile| self.wall().duration_since(part.modified).ok();
         let settle = self.tools.settings.spool.settle;
         let young = parts.iter().any(|part| age(part).is_some_and(|age| age < settle));
+        if young && latest.is_repaired() {
+            // The other parts may be sent again too.
+            return Ok(Look::Waiting { missing: Vec::new(), young });
+        }
         let levels = description.as_deref().map(|bytes| self.levels(bytes)).unwrap_or_default();
         match engdat::assemble(name, &names, description.as_deref(), &levels) {
             Assembly::Waiting { missing } => Ok(Look::Waiting { missing, young }),
@@ -239,29 +257,11 @@ impl Run<'_> {
                 if young && !self.opens(parts) {
                     return Ok(Look::Waiting { missing: Vec::new(), young: true });
                 }
-                package.findings.extend(repeated);
+                package.findings.extend(latest.others.iter().map(not_counted));
                 package.findings.extend(self.is_ahead(&package));
                 Ok(Look::Complete(package))
             }
         }
-    }
-
-    /// The parts, each once: an OFTP server may deliver a file twice, under two suffixes.
-    fn distinct(&self, parts: &[PartFile]) -> Result<(Vec<PartFile>, Vec<Finding>)> {
-        let mut once: Vec<PartFile> = Vec::new();
-        let mut findings = Vec::new();
-        for part in parts {
-            if let Some(before) = once.last()
-                && (before.name.index, before.size) == (part.name.index, part.size)
-                && self.tools.disk.digest(&before.path)? == self.tools.disk.digest(&part.path)?
-            {
-                let text = format!("{} is {} once more", part.file, before.file);
-                findings.push(Finding::warning(engdat::code::PART_REPEATED, text).at(&part.file));
-                continue;
-            }
-            once.push(part.clone());
-        }
-        Ok((once, findings))
     }
 
     /// That the partner's clock is wrong by hours; behind it cannot be told from a late delivery.
@@ -337,6 +337,17 @@ fn parts(missing: &[u16]) -> String {
     let list: Vec<String> = missing.iter().map(|index| format!("{index:03}")).collect();
     let noun = if list.len() == 1 { "part" } else { "parts" };
     format!("{noun} {}", list.join(", "))
+}
+
+/// That a file lies there beside the one that counts.
+fn not_counted(other: &Other) -> Finding {
+    let Other { file, latest, same } = other;
+    let (code, text) = if *same {
+        (engdat::code::PART_REPEATED, format!("{file} is {latest} once more"))
+    } else {
+        (engdat::code::PART_REPLACED, format!("{latest} was sent after {file} and counts"))
+    };
+    Finding::warning(code, text).at(file)
 }
 
 fn part_missing(missing: &[u16]) -> Reason {

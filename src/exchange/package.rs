@@ -50,7 +50,7 @@ impl Run<'_> {
             return self.set_aside(doing, None, &reason);
         };
         let content = match doing.entry.digest() {
-            Ok((content, _)) => content,
+            Ok(content) => content,
             Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
         };
         let total = doing.entry.total();
@@ -116,7 +116,7 @@ impl Run<'_> {
         let mut archives = Vec::new();
         let mut findings = Vec::new();
         for (file, part) in &package.files {
-            let found = |on_disk: &&PartFile| on_disk.name.index == part.index;
+            let found = |on_disk: &&PartFile| on_disk.name == *part;
             let Some(on_disk) = doing.entry.parts().iter().find(found) else { continue };
             let source = self.tools.disk.open(&on_disk.path)?;
             let shown = format!("{} ({})", on_disk.file, file.name);
@@ -137,7 +137,7 @@ impl Run<'_> {
         Ok((archives, findings))
     }
 
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         doing: Doing,
         partner: &Partner,

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::Run;
+use super::{Run, Tools};
 use crate::Result;
 use crate::spool::{Group, Stored};
 
@@ -69,16 +69,21 @@ impl Run<'_> {
     pub(super) fn queue(&self) -> Result<Queue> {
         let partners = &self.tools.settings.partners;
         let mut queue = Queue::new(partners.len());
-        let now = self.tools.clock.now();
-        for stored in self.tools.spool.stored("deferred")? {
+        let Tools { spool, options, clock, .. } = self.tools;
+        let now = clock.now();
+        let groups = self.unknown(spool.arrivals(options.hinted)?)?.groups;
+        let deferred = if options.hinted { Vec::new() } else { spool.stored("deferred")? };
+        for stored in deferred {
             let reason = stored.reason.as_ref();
-            if reason.and_then(|reason| reason.next_try).is_some_and(|next| next <= now) {
+            let due = reason.and_then(|reason| reason.next_try).is_some_and(|next| next <= now);
+            // What came of it meanwhile takes it along, and may be meant to replace it.
+            if due && !spool.is_of(&stored, &groups)? {
                 let key = reason.and_then(|reason| reason.partner.as_ref());
                 let lane = partners.iter().position(|partner| Some(&partner.key) == key);
                 queue.add(lane, Next::Again(Box::new(stored)));
             }
         }
-        for group in self.unknown(self.tools.spool.scan()?)?.groups {
+        for group in groups {
             let lane = self.partner_by_description(&group);
             queue.add(lane, Next::New(group));
         }

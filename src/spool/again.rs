@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Spool, scan};
+use super::{PartFile, Spool, scan};
 use crate::engdat::PackageName;
 use crate::{Error, Result};
 
@@ -31,6 +31,24 @@ impl Spool {
         Ok(parts.into_iter().map(|part| part.path).collect())
     }
 
+    /// The parts of the package of this name and content in `done/`, if it is kept there.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn applied_parts(&self, name: &PackageName, content: &str) -> Result<Vec<PartFile>> {
+        for number in 1_u32.. {
+            let dir = self.numbered("done", name.as_str(), number);
+            if !dir.is_dir() {
+                break;
+            }
+            let parts = self.latest(&scan::part_files(&dir)?)?.parts;
+            if self.content(&parts)?.to_string() == content {
+                return Ok(parts);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Moves a package from `done/` back to `incoming/`.
     ///
     /// # Errors
@@ -47,6 +65,6 @@ impl Spool {
                     .hint("let that one be taken first, or move it out of the way"));
             }
         }
-        self.put_back(&dir)
+        self.put_back(&dir).map(drop)
     }
 }

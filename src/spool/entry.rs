@@ -62,11 +62,12 @@ impl Spool {
         let parts = group.parts.iter().rev();
         if self.mode == Mode::Keep {
             for part in parts {
-                self.disk.copy(&part.path, &dir.join(&part.file))?;
+                self.disk.copy_at(&part.path, &dir.join(&part.file), part.modified)?;
             }
         } else {
             let moves = parts.map(|part| (part.path.clone(), dir.join(&part.file)));
             self.disk.rename_all(&moves.collect::<Vec<_>>())?;
+            self.forget(group);
         }
         Ok(entry(scan::part_files(&dir)?))
     }
@@ -120,7 +121,7 @@ impl Entry<Active> {
         &self.name
     }
 
-    /// Its parts, by index.
+    /// Its parts, by index; see [`Spool::latest`] where one is there more than once.
     #[must_use]
     pub fn parts(&self) -> &[PartFile] {
         &self.parts
@@ -134,25 +135,12 @@ impl Entry<Active> {
         u16::try_from(indices.len()).unwrap_or(u16::MAX)
     }
 
-    /// The digest over its parts in their order: what the package is, whatever suffixes its
-    /// files bear. Answers each part's digest too.
+    /// The digest of its content.
     ///
     /// # Errors
-    /// With the part that cannot be read.
-    pub fn digest(&self) -> Result<(Digest, Vec<Digest>)> {
-        let mut all = String::new();
-        let mut each = Vec::new();
-        let mut before = None;
-        for part in &self.parts {
-            let digest = self.spool.disk.digest(&part.path)?;
-            // The same part once more, under another suffix.
-            if before != Some((part.name.index, digest)) {
-                all.push_str(&format!("{:03}{digest}", part.name.index));
-            }
-            before = Some((part.name.index, digest));
-            each.push(digest);
-        }
-        Ok((Digest::of(all.as_bytes()), each))
+    /// As [`Spool::content`].
+    pub fn digest(&self) -> Result<Digest> {
+        self.spool.content(&self.parts)
     }
 
     /// It was applied, or is a duplicate: to `done/`.

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 
@@ -58,7 +59,7 @@ fn a_package_goes_from_incoming_over_active_to_its_state() {
         let entry = spool.claim(&group).unwrap();
         assert!(names(&spool.dir("incoming")).is_empty());
         assert_eq!(names(&spool.dir("active")), [NAME]);
-        let reason = Reason::new(REPLACED, "for the test");
+        let reason = Reason::new(crate::engdat::code::PART_MISSING, "for the test");
         let path = match state {
             "done" => entry.done(),
             "deferred" => entry.defer(&reason),
@@ -78,7 +79,7 @@ fn a_taken_directory_name_gets_a_number() {
     for wanted in [NAME.to_owned(), format!("{NAME}.2"), format!("{NAME}.3")] {
         let group = two_parts(&spool);
         let path = spool.claim(&group).unwrap().done().unwrap();
-        assert_eq!(scan::base_name(&path), wanted);
+        assert_eq!(path.file_name().unwrap().to_str().unwrap(), wanted);
     }
 }
 
@@ -93,17 +94,73 @@ fn an_interrupted_claim_is_put_back() {
     assert!(names(&spool.dir("active")).is_empty());
 }
 
+/// A part written `age` seconds after the first.
+fn put_at(spool: &Spool, file: &str, bytes: &[u8], age: u64) {
+    put(spool, file, bytes);
+    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + age);
+    let path = spool.dir("incoming").join(file);
+    fs::File::options().write(true).open(path).unwrap().set_modified(since).unwrap();
+}
+
 #[test]
-fn a_package_sent_again_while_it_was_in_hand_loses_nothing() {
+fn a_package_sent_again_while_it_was_in_hand_loses_nothing_and_the_newer_part_counts() {
+    for mode in [Mode::Move, Mode::Keep] {
+        let (_dir, spool) = spool(mode);
+        put_at(&spool, &part(1), b"description", 0);
+        put_at(&spool, &part(2), b"zip", 0);
+        drop(spool.claim(&spool.scan().unwrap().groups.remove(0)).unwrap());
+        put_at(&spool, &part(1), b"a repaired description", 9);
+        spool.recover().unwrap();
+        let older = format!("{}.2", part(1));
+        assert_eq!(names(&spool.dir("incoming")), [part(1), older.clone(), part(2)], "{mode:?}");
+        let latest = spool.latest(&spool.scan().unwrap().groups[0].parts).unwrap();
+        assert_eq!(latest.parts[0].file, part(1));
+        let wanted = Other { file: older.clone(), latest: part(1), same: false };
+        assert_eq!(latest.others, [wanted]);
+        assert_eq!(fs::read(spool.dir("incoming").join(older)).unwrap(), b"description");
+        assert!(names(&spool.dir("active")).is_empty());
+    }
+}
+
+#[test]
+fn of_several_files_of_one_number_the_last_one_written_counts() {
+    // (suffix, content, seconds), and which counts, and how many of the others are the same.
+    type Case = (&'static [(&'static str, &'static [u8], u64)], &'static str, usize);
+    let cases: [Case; 6] = [
+        (&[("", b"a", 0)], "", 0),
+        (&[("", b"a", 0), (".2", b"b", 1)], ".2", 0),
+        (&[("", b"b", 1), (".2", b"a", 0)], "", 0),
+        (&[("", b"a", 0), (".2", b"a", 1)], ".2", 1),
+        (&[(".9", b"a", 0), (".10", b"b", 0)], ".10", 0),
+        (&[("", b"a", 0), (".2", b"b", 1), (".3", b"a", 2)], ".3", 1),
+    ];
+    for (files, counts, same) in cases {
+        let (_dir, spool) = spool(Mode::Move);
+        put_at(&spool, &part(1), b"description", 0);
+        for (suffix, bytes, age) in files {
+            put_at(&spool, &format!("{}{suffix}", part(2)), bytes, *age);
+        }
+        let parts = spool.scan().unwrap().groups.remove(0).parts;
+        let latest = spool.latest(&parts).unwrap();
+        let found: Vec<&str> = latest.parts.iter().map(|part| &*part.file).collect();
+        assert_eq!(found, [part(1), format!("{}{counts}", part(2))], "{files:?}");
+        let again = latest.others.iter().filter(|other| other.same).count();
+        assert_eq!((again, latest.others.len()), (same, files.len() - 1), "{files:?}");
+        assert_eq!(latest.is_repaired(), same + 1 < files.len(), "{files:?}");
+        assert_eq!(spool.content(&parts).unwrap(), spool.content(&latest.parts).unwrap());
+    }
+}
+
+#[test]
+fn what_a_person_put_beside_a_package_is_left_to_them() {
     let (_dir, spool) = spool(Mode::Move);
-    let group = two_parts(&spool);
-    drop(spool.claim(&group).unwrap());
-    put(&spool, &part(1), b"a repaired description");
-    spool.recover().unwrap();
+    let entry = spool.claim(&two_parts(&spool)).unwrap();
+    let path = entry.corrupt(&Reason::default()).unwrap();
+    #[allow(clippy::disallowed_methods, reason = "a person's part")]
+    fs::write(path.join("notes.txt"), b"asked on Monday").unwrap();
+    spool.release(NAME).unwrap();
     assert_eq!(names(&spool.dir("incoming")).len(), 2);
-    let aside = spool.stored("corrupt").unwrap();
-    assert_eq!(aside[0].reason.as_ref().unwrap().reason, "replaced");
-    assert_eq!(fs::read(aside[0].path.join(part(1))).unwrap(), b"description");
+    assert!(names(&path).contains(&"notes.txt".to_owned()));
 }
 
 #[test]
@@ -124,13 +181,12 @@ fn keep_leaves_the_parts_and_look_touches_nothing() {
 fn the_digest_is_of_the_content_not_of_suffixes() {
     let (_dir, spool) = spool(Mode::Move);
     let first = spool.claim(&two_parts(&spool)).unwrap();
-    let (digest, parts) = first.digest().unwrap();
-    assert_eq!(parts.len(), 2);
+    let digest = first.digest().unwrap();
     first.done().unwrap();
     put(&spool, &format!("{}.x", part(1)), b"description");
     put(&spool, &part(2), b"zip");
     let group = spool.scan().unwrap().groups.remove(0);
-    assert_eq!(spool.claim(&group).unwrap().digest().unwrap().0, digest);
+    assert_eq!(spool.claim(&group).unwrap().digest().unwrap(), digest);
 }
 
 #[test]
@@ -147,7 +203,7 @@ fn release_and_rejoin_bring_parts_back() {
     let group = spool.scan().unwrap().groups.remove(0);
     spool.claim(&group).unwrap().defer(&Reason::default()).unwrap();
     put(&spool, &part(2), b"late");
-    assert_eq!(spool.rejoin(&group.name).unwrap().len(), 1);
+    assert_eq!(spool.rejoin(&group.name, 2).unwrap().len(), 1);
     assert_eq!(names(&spool.dir("incoming")), [part(1), part(2)]);
 }
 

@@ -2,11 +2,14 @@
 //! periodic scan is the truth.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 
+use super::inbox::Inbox;
 use super::{Group, Spool};
 use crate::{Error, Result, Timestamp};
 
@@ -14,6 +17,28 @@ use crate::{Error, Result, Timestamp};
 #[derive(Debug)]
 pub struct Watcher {
     _events: notify::RecommendedWatcher,
+    dir: PathBuf,
+    /// Device and inode of the directory it watches.
+    watched: Option<(u64, u64)>,
+    inbox: Inbox,
+}
+
+impl Watcher {
+    /// Whether `incoming/` is another directory by now: moved away and made anew, or mounted over.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.watched != identity(&self.dir)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.inbox.deafen();
+    }
+}
+
+fn identity(dir: &Path) -> Option<(u64, u64)> {
+    dir.metadata().ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 impl Spool {
@@ -30,25 +55,18 @@ impl Spool {
                 .because(error)
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
+        let inbox = self.inbox.clone();
         let told = move |event: notify::Result<notify::Event>| {
-            if is_reason(&event) {
+            if is_reason(event, &inbox) {
                 wake();
             }
         };
         let mut events = notify::recommended_watcher(told).map_err(cannot)?;
+        // Seen first: whatever takes the directory's place from here on is another one.
+        let watched = identity(&dir);
         events.watch(&dir, RecursiveMode::NonRecursive).map_err(cannot)?;
-        Ok(Watcher { _events: events })
-    }
-
-    /// Whether a pass could take something in now, by the names alone: a group has all its
-    /// parts, or one that belongs to a deferred package.
-    ///
-    /// # Errors
-    /// When a directory cannot be read.
-    pub fn is_ready(&self) -> Result<bool> {
-        let groups = self.scan()?.groups;
-        let late = |group: &Group| self.dir("deferred").join(group.name.to_string()).is_dir();
-        Ok(groups.iter().any(|group| group.has_all() || late(group)))
+        self.inbox.listen();
+        Ok(Watcher { _events: events, dir, watched, inbox: self.inbox.clone() })
     }
 
     /// How long until something is due by itself: a deferred package's next try (by `now`), or
@@ -67,7 +85,7 @@ impl Spool {
             let next = stored.reason.and_then(|reason| reason.next_try);
             due.extend(next.map(|next| (next - now).to_std().unwrap_or_default()));
         }
-        for group in self.scan()?.groups {
+        for group in self.waiting()?.groups {
             let left = settle.saturating_sub(group.age(wall));
             due.extend((left > Duration::ZERO).then_some(left));
         }
@@ -84,9 +102,19 @@ impl Group {
     }
 }
 
-/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed.
-fn is_reason(event: &notify::Result<notify::Event>) -> bool {
-    event.as_ref().map_or(true, |event| event.need_rescan() || is_arrival(&event.kind))
+/// A part may have arrived, or the kernel's queue ran over, or it failed.
+fn is_reason(event: notify::Result<notify::Event>, inbox: &Inbox) -> bool {
+    let Ok(event) = event else {
+        inbox.lost();
+        return true;
+    };
+    if event.need_rescan() {
+        inbox.lost();
+        return true;
+    }
+    // Of a rename within the directory the new name is the last.
+    let file = event.paths.last().and_then(|path| path.file_name());
+    is_arrival(&event.kind) && file.is_some_and(|file| inbox.told(file.to_owned()))
 }
 
 /// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
@@ -109,16 +137,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_events_wake_too() {
+    fn parts_and_lost_events_wake() {
         use notify::event::Flag;
+        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let event = |kind, file: &str| notify::Event::new(kind).add_path(file.into());
+        let part = "/spool/incoming/ENG26112008000000MFA002001";
         let lost = notify::Event::new(EventKind::Other).set_flag(Flag::Rescan);
         let cases = [
             (Ok(lost), true),
             (Ok(notify::Event::new(EventKind::Other)), false),
+            (Ok(event(close, part)), true),
+            (Ok(event(close, "/spool/incoming/readme.txt")), false),
+            (Ok(event(EventKind::Remove(RemoveKind::File), part)), false),
+            (Ok(event(EventKind::Any, "/spool/incoming")), false),
             (Err(notify::Error::generic("gone")), true),
         ];
         for (event, wanted) in cases {
-            assert_eq!(is_reason(&event), wanted, "{event:?}");
+            let said = format!("{event:?}");
+            assert_eq!(is_reason(event, &Inbox::default()), wanted, "{said}");
         }
     }
 
