@@ -20,10 +20,12 @@ mod batch;
 #[cfg(debug_assertions)]
 mod record;
 mod rename;
+mod shelf;
 mod steps;
 mod sweep;
 mod temporary;
 
+pub use shelf::{Shelf, Shelved, serialize_each};
 pub use steps::Steps;
 pub use sweep::is_orphan;
 pub use temporary::Temporary;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::stop::guarded;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
@@ -40,7 +40,7 @@ impl Run<'_> {
         package: &str,
         reference: &str,
     ) -> Result<Applied> {
-        let issues = Outcomes::on(&self.shelf);
+        let issues = self.outcomes();
         let mut applied = Applied { issues, ..Applied::default() };
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
@@ -92,8 +92,12 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn outcomes(&self) -> Outcomes {
+        Outcomes::on(&self.shelf, &self.tools.options)
+    }
+
     pub(super) fn shelved(&self, outcomes: Vec<IssueOutcome>) -> Outcomes {
-        let mut shelved = Outcomes::on(&self.shelf);
+        let mut shelved = self.outcomes();
         shelved.extend(outcomes);
         shelved
     }
@@ -376,7 +380,7 @@ impl Run<'_> {
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
     ) -> (Outcomes, Result<()>) {
-        let mut outcomes = Outcomes::on(&self.shelf);
+        let mut outcomes = self.outcomes();
         let done = self.look_at(partner, changed, known, &mut outcomes);
         (outcomes, done)
     }
