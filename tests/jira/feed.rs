@@ -37,8 +37,8 @@ fn edit(stub: &Stub, number: u64) {
 
 /// Since when a search asks, in seconds since 1970.
 fn since(asked: &[Asked]) -> i64 {
-    let searches = asked.iter().filter(|asked| asked.short().starts_with("POST /search"));
-    let jql = searches.last().unwrap().json()["jql"].as_str().unwrap().to_owned();
+    let mut searches = asked.iter().filter(|asked| asked.short().starts_with("POST /search"));
+    let jql = searches.next_back().unwrap().json()["jql"].as_str().unwrap().to_owned();
     let (_, after) = jql.split_once("updated >= ").expect("a window");
     let millis = after.split(' ').next().unwrap();
     // A number of milliseconds means the same in every zone. A date would not.
