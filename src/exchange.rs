@@ -8,21 +8,23 @@ mod feed;
 mod intake;
 mod issues;
 mod manual;
+mod outcomes;
 mod pack;
 mod package;
 mod pending;
+mod publish;
 mod queue;
 mod report;
 mod retry;
 mod schedule;
 mod settings;
-mod shelf;
 mod stop;
 mod stray;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
+pub use outcomes::Outcomes;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use retry::{MissingFile, Retried, retry};
@@ -32,16 +34,14 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
-pub use shelf::Outcomes;
 pub use transfer::{Due, Transports, exchange};
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use feed::Feed;
-use shelf::Shelf;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Shelf};
 use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
 use crate::sync::{self, Context};
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
         let (schema, values) = (Schema::default(), OnceCell::new());
         let beside = tools.state.pending_dir();
         let dir = beside.parent().unwrap_or(&beside).to_owned();
-        let shelf = Shelf::new(dir, tools.options.detail);
+        let shelf = Shelf::new(dir);
         Ok(Self { tools, schema, values, report, feed, shelf, left, more, away: None })
     }
 
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         if self.tools.options.no_remote {
             return Ok(());
         }
-        self.publish_frozen()
+        publish::publish_frozen(self.tools, &mut self.report)
     }
 
     /// A package that was applied, but not moved yet, goes to `done/`; the parts of any other

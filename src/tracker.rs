@@ -301,6 +301,16 @@ pub trait Tracker {
     /// As the trait says.
     fn changed_since(&self, token: Option<&str>) -> Result<Feed>;
 
+    /// What a new issue has that nobody wrote: its status, mostly. As far as that can be told by
+    /// reading: `None` is that it has none, a field that is not named is not known. Dry runs ask,
+    /// before they plan to make one.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn at_first(&self) -> Result<Changes> {
+        Ok(Changes::new())
+    }
+
     /// Ties an issue that exists to a marker, or with `None` unties it.
     ///
     /// # Errors

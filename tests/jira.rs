@@ -22,6 +22,8 @@ mod counts;
 mod feed;
 #[path = "jira/fields.rs"]
 mod fields;
+#[path = "jira/first.rs"]
+mod first;
 #[path = "jira/openapi.rs"]
 mod openapi;
 #[path = "jira/rows.rs"]

@@ -107,6 +107,28 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Adds to a delivery the comments and files of one before it that a gate kept back: should this
+    /// one pass, they are taken with it.
+    pub(super) fn bring_along(&self, issue: &mut Issue, kept: &Pending) -> Result<()> {
+        let same = |one: &Attachment, other: &Attachment| {
+            one.name == other.name && one.known_digest() == other.known_digest()
+        };
+        let mut files = self.kept_files(kept);
+        files.retain(|file| !issue.attachments.iter().any(|other| same(file, other)));
+        for file in &files {
+            self.tools.tracker.prepare(file)?;
+        }
+        // A document may name a file that it does not bring once more.
+        issue.attachments.retain(|file| {
+            file.content().is_some() || !files.iter().any(|kept| kept.name == file.name)
+        });
+        issue.attachments.splice(0..0, files);
+        let comments = kept.comments.iter().filter(|known| !issue.comments.contains(known));
+        let comments: Vec<_> = comments.cloned().collect();
+        issue.comments.splice(0..0, comments);
+        Ok(())
+    }
+
     fn kept_files(&self, pending: &Pending) -> Vec<Attachment> {
         let dir = self.tools.state.pending_dir();
         let kept = |file: &crate::state::OutgoingFile| {

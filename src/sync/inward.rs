@@ -147,7 +147,8 @@ impl Step<'_, '_> {
             None => true,
             Some(value) => rule.unset_value.as_ref() == Some(value),
         };
-        if !unset {
+        let unknown = self.sides.local.is_some_and(|local| local.unknown.contains(&rule.local));
+        if !unset || unknown {
             return;
         }
         let value = rule.remote.as_ref().map(|field| self.remote(field)).unwrap_or_default();

@@ -12,6 +12,7 @@ mod comments;
 mod discover;
 mod fields;
 mod files;
+mod first;
 mod many;
 mod marker;
 mod meta;
@@ -256,6 +257,10 @@ impl Tracker for Jira {
 
     fn changed_since(&self, token: Option<&str>) -> Result<Feed> {
         changes::since(self, token)
+    }
+
+    fn at_first(&self) -> Result<Changes> {
+        first::of_new(self)
     }
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {

@@ -20,6 +20,7 @@ fn everything() -> Vec<Asked> {
     jira.check();
     jira.schema().unwrap();
     let token = jira.changed_since(None).unwrap().token;
+    jira.at_first().unwrap();
     let before = jira.before_create().unwrap();
     let list = |items: &[&str]| Value::list(items.iter().map(|i| (*i).to_owned()).collect());
     let orders: Vec<Order<'_>> = (0..120)

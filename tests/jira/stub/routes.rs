@@ -152,7 +152,10 @@ fn search(world: &World, args: &Json) -> Answer {
         .iter()
         .skip(start)
         .take(most)
-        .map(|t| render::ticket(world, t, fields.as_deref(), &names(&args["properties"])))
+        .map(|t| {
+            let json = render::ticket(world, t, fields.as_deref(), &names(&args["properties"]));
+            if names(&args["expand"]) == ["changelog"] { render::with_moves(json, t) } else { json }
+        })
         .collect();
     Ok(Reply::json(
         200,
@@ -171,7 +174,10 @@ fn search_jql(world: &World, args: &Json) -> Answer {
         .iter()
         .skip(start)
         .take(most)
-        .map(|t| render::ticket(world, t, Some(&fields), &names(&args["properties"])))
+        .map(|t| {
+            let json = render::ticket(world, t, Some(&fields), &names(&args["properties"]));
+            if args["expand"] == "changelog" { render::with_moves(json, t) } else { json }
+        })
         .collect();
     let last = start + most >= found.len();
     let mut json = json!({"issues": page, "isLast": last});
@@ -311,8 +317,8 @@ fn transition(world: &mut World, args: &Json, number: u64) -> Answer {
         let kept = world.check(id, value).map_err(|text| error(400, &text))?;
         fields.push((id.clone(), kept));
     }
+    world.go(number, to);
     let ticket = world.tickets.get_mut(&number).unwrap();
-    ticket.fields.insert("status".into(), json!(to));
     if *to != "Closed" {
         ticket.fields.remove("resolution");
     }

@@ -50,6 +50,8 @@ pub struct World {
     pub time_zone: &'static str,
     /// What a new issue has that names none.
     pub default_priority: Option<&'static str>,
+    /// The status of a new issue.
+    pub initial: &'static str,
     /// Keys that issues had before they were moved.
     pub moved: BTreeMap<String, u64>,
 }
@@ -82,6 +84,7 @@ impl World {
             denied_permissions: vec![],
             time_zone: "Europe/Berlin",
             default_priority: None,
+            initial: "Open",
             moved: BTreeMap::new(),
         }
     }
@@ -138,7 +141,19 @@ impl World {
     /// What a user does by hand to one field.
     pub fn edit(&mut self, key: &str, field: &str, value: Json) {
         let number = self.find(key).unwrap();
+        if field == "status" {
+            return self.go(number, value.as_str().unwrap());
+        }
         self.tickets.get_mut(&number).unwrap().fields.insert(field.to_owned(), value);
+        self.touched(number);
+    }
+
+    /// Has an issue change its status.
+    pub fn go(&mut self, number: u64, to: &str) {
+        let at = self.tick();
+        let ticket = self.tickets.get_mut(&number).unwrap();
+        let from = ticket.fields.insert("status".into(), json!(to)).unwrap();
+        ticket.moves.push((at, from.as_str().unwrap().to_owned(), to.to_owned()));
         self.touched(number);
     }
 
@@ -332,7 +347,7 @@ impl World {
         let number = self.next;
         self.next += 1;
         let key = format!("{}-{number}", self.project);
-        kept.insert("status".into(), json!("Open"));
+        kept.insert("status".into(), json!(self.initial));
         kept.insert("creator".into(), json!("sync"));
         kept.entry("reporter".into()).or_insert(json!("sync"));
         if let Some(priority) = self.default_priority {
