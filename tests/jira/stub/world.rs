@@ -31,6 +31,8 @@ pub struct World {
     pub screens: BTreeMap<&'static str, Vec<&'static str>>,
     /// How many issues a page has at most.
     pub page: usize,
+    /// How many comments come with an issue at most.
+    pub comments: usize,
     /// How many issue types or fields a page of `createmeta` has at most.
     pub meta_page: usize,
     /// The search takes AND only.
@@ -70,6 +72,7 @@ impl World {
             workflow: BTreeMap::new(),
             screens: BTreeMap::new(),
             page: if cloud { 100 } else { 1000 },
+            comments: if cloud { 20 } else { usize::MAX },
             // What Atlassian publishes for Cloud.
             meta_page: 200,
             and_only: false,
