@@ -18,6 +18,8 @@ use serde_json::json;
 
 #[path = "jira/counts.rs"]
 mod counts;
+#[path = "jira/documented.rs"]
+mod documented;
 #[path = "jira/fields.rs"]
 mod fields;
 #[path = "jira/first.rs"]
