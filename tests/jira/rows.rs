@@ -29,6 +29,31 @@ fn row_18_too_many_requests() {
     }
 }
 
+/// The same words with 503 mean the same pause; only what may be repeated is.
+#[test]
+fn row_18_unavailable_for_a_while() {
+    let asked = |seconds: &str| answer(503, &[("Retry-After", seconds)], "");
+    for Site { stub, jira, slept } in sites() {
+        let key = make(&jira, "main/p:1");
+        stub.rule(Rule::next("PUT", "/issue/TST-1", asked("5")));
+        assert_eq!(jira.update(&key, &summary("t"), None).unwrap().refused, []);
+        let pauses = std::mem::take(&mut *slept.lock().unwrap());
+        assert!(pauses.len() == 1 && pauses[0] >= Duration::from_secs(5), "{pauses:?}");
+        stub.rule(Rule::next("PUT", "/issue/TST-1", asked("3600")));
+        let error = jira.update(&key, &summary("u"), None).unwrap_err();
+        assert_eq!(
+            (error.fault, error.retry_after),
+            (Fault::Wait, Some(Duration::from_secs(3600)))
+        );
+        stub.asked();
+        stub.rule(Rule::next("POST", "/issue", asked("7")));
+        let error = jira.create("main/p:2", &summary("s")).unwrap_err();
+        assert_eq!((error.fault, error.retry_after), (Fault::Wait, Some(Duration::from_secs(7))));
+        assert_eq!(writes(&stub.calls()), ["POST /issue"]);
+        assert!(slept.lock().unwrap().is_empty(), "a create is not repeated");
+    }
+}
+
 #[test]
 fn row_19_server_errors_in_a_burst_and_for_good() {
     for status in [500, 502, 503] {
@@ -429,6 +454,17 @@ fn row_25_transitions() {
             (written.refused.len(), written.issue.fields.text("status")),
             (0, "Closed".into())
         );
+        // No more steps than were asked for.
+        stub.world().edit("TST-1", "status", json!("Open"));
+        let Site { stub, jira, .. } = with(stub, |options| options.transitions = 2);
+        stub.asked();
+        assert_eq!(go(&jira, "Closed").refused.len(), 1);
+        let taken = stub
+            .calls()
+            .iter()
+            .filter(|call| call.starts_with("POST") && call.ends_with("/transitions"))
+            .count();
+        assert_eq!((taken, &stub.world().ticket("TST-1").fields["status"]), (0, &json!("Open")));
         // A new issue with the status it has anyway takes no transition.
         stub.asked();
         let set = changes(&[("summary", text("s")), ("status", text("open"))]);

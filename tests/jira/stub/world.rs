@@ -31,6 +31,8 @@ pub struct World {
     pub screens: BTreeMap<&'static str, Vec<&'static str>>,
     /// How many issues a page has at most.
     pub page: usize,
+    /// The same of a Cloud's, where one field is asked for at most.
+    pub page_of_ids: usize,
     /// The search takes AND only.
     pub and_only: bool,
     /// Old createmeta in one piece.
@@ -68,6 +70,7 @@ impl World {
             workflow: BTreeMap::new(),
             screens: BTreeMap::new(),
             page: if cloud { 100 } else { 1000 },
+            page_of_ids: 5000,
             and_only: false,
             old_createmeta: false,
             normalise: str::to_owned,
