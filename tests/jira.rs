@@ -30,6 +30,8 @@ mod openapi;
 mod rows;
 #[path = "jira/stub.rs"]
 mod stub;
+#[path = "jira/ways.rs"]
+mod ways;
 #[path = "tracker_contract/words.rs"]
 mod words;
 
