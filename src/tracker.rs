@@ -55,6 +55,8 @@ pub struct FieldSpec {
     pub required: bool,
     /// The values it takes; `None`: any.
     pub allowed: Option<Vec<String>>,
+    /// How long a text it takes, in UTF-16 units; a longer one is cut. `None`: any.
+    pub longest: Option<usize>,
 }
 
 impl Schema {
