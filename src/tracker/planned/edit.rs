@@ -1,7 +1,7 @@
 //! What a tracker would make of values, as far as its schema tells.
 
 use super::super::embedded::{objection, shaped};
-use super::super::{Changes, Refused, Schema, TRACKER_REFUSED};
+use super::super::{Changes, EDITED_MEANWHILE, Refused, Schema, TRACKER_REFUSED};
 use crate::issue::Record;
 
 /// Writes what the schema lets through. Answers what it does not, and whether anything changed.
@@ -14,9 +14,10 @@ pub(super) fn write(
     let mut refused = Vec::new();
     let mut changed = false;
     for (field, value) in wanted {
-        let mut refuse = |text: String| {
-            refused.push(Refused { field: field.clone(), code: TRACKER_REFUSED, text });
+        let mut refuse_as = |code, text: String| {
+            refused.push(Refused { field: field.clone(), code, text });
         };
+        let mut refuse = |text| refuse_as(TRACKER_REFUSED, text);
         let Some(spec) = schema.field(field) else {
             refuse(format!("there is no field {field}"));
             continue;
@@ -32,7 +33,7 @@ pub(super) fn write(
         }
         let before = expected.and_then(|expected| expected.get(field));
         if before.is_some_and(|before| shaped(&spec, before.as_ref()) != now) {
-            refuse(format!("{field} was changed meanwhile"));
+            refuse_as(EDITED_MEANWHILE, format!("{field} was changed meanwhile"));
             continue;
         }
         fields.set(field.clone(), value);
