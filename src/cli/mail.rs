@@ -4,6 +4,8 @@
 
 mod send;
 
+pub(super) use send::check;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use super::raw::RawMail;
 use super::secret;
 use super::status::Status;
 use super::style::plain;
-use crate::exchange::{MailSettings, MailTls, MailWay};
+use crate::exchange::{MailServer, MailSettings, MailTls, MailWay};
 use crate::{Clock, Result, Timestamp};
 
 /// Where the state remembers what was told.
@@ -73,7 +75,12 @@ fn tell(app: &App, mail: &MailSettings, now: Timestamp) -> Result<()> {
             Err(error) => {
                 memory.failures += 1;
                 memory.next = Some(now + back_off(memory.failures));
-                tracing::warn!("the mail could not be sent, tried again later: {}", error.line());
+                let hint = error.hint.as_deref();
+                tracing::warn!(
+                    hint,
+                    "the mail could not be sent, tried again later: {}",
+                    error.line()
+                );
             }
         }
     }
@@ -230,12 +237,16 @@ pub(super) fn settings(
     if password.is_some() && tls == MailTls::None {
         bad("a password is not sent without encryption: tls = \"none\"".to_owned());
     }
+    if raw.ca_file.is_some() && tls == MailTls::None {
+        bad("ca_file is for a server with encryption: tls = \"none\"".to_owned());
+    }
     let way = match (&raw.smtp, &raw.command) {
         (Some(smtp), None) => {
             match smtp.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
                 Some((host, Ok(port))) if !host.is_empty() => {
                     let login = raw.user.clone().zip(password);
-                    MailWay::Smtp { host: host.to_owned(), port, tls, login }
+                    let ca = raw.ca_file.as_ref().map(|file| base.join(file));
+                    MailWay::Smtp(MailServer { host: host.to_owned(), port, tls, ca, login })
                 }
                 _ => {
                     bad(format!("smtp is \"host:port\", not {smtp:?}"));

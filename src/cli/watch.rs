@@ -178,7 +178,7 @@ impl Service<'_> {
             }
             Err(error) => {
                 self.failures += 1;
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::error!(hint, "the pass failed: {}", error.line());
                 self.heart.status(&format!("the last pass failed: {}", error.line()));
             }
@@ -279,7 +279,7 @@ impl Service<'_> {
                 tracing::info!("the configuration was read again");
             }
             Err(error) => {
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::warn!(hint, "the old configuration stays in force: {}", error.line());
             }
         }
@@ -302,7 +302,7 @@ impl Service<'_> {
             // Each scan tries again.
             Err(error) if self.blind => tracing::debug!("{}", error.line()),
             Err(error) => {
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::warn!(hint, "{}", error.line());
                 self.blind = true;
             }
