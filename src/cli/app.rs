@@ -296,11 +296,14 @@ fn steps() -> Result<Steps> {
 #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
 fn steps() -> Result<Steps> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
-        return Steps::recording(Path::new(&record));
-    }
-    match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
-        (None, None) => Ok(Steps::none()),
-        (die_at, trace) => Ok(Steps::dying_at(die_at.unwrap_or(0), trace.is_some())),
-    }
+    let steps = if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
+        Steps::recording(Path::new(&record))?
+    } else {
+        match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
+            (None, None) => Steps::none(),
+            (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+        }
+    };
+    let plain = std::env::var_os("ENGSYNC_PLAIN_RENAMES").is_some();
+    Ok(if plain { steps.with_plain_renames() } else { steps })
 }
