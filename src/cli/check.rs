@@ -81,6 +81,7 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             if let Ok(app) = &app {
                 transports(app, write_probe, &mut found);
             }
+            mail(&config.settings, &mut found);
         }
         Err(error) if error.source.is_some() => return Err(error.into()),
         Err(error) => {
@@ -211,6 +212,15 @@ fn tracker(settings: &Settings, opened: std::result::Result<&App, &Error>, found
                 list.push(text);
             }
         }
+    }
+}
+
+/// Reaches the mail server and logs in; no mail is sent.
+fn mail(settings: &Settings, found: &mut Found) {
+    match settings.mail.as_ref().and_then(super::mail::check) {
+        Some(Ok(text)) => found.well.push(format!("mail: {text}")),
+        Some(Err(error)) => found.trouble("[mail]", &error),
+        None => {}
     }
 }
 
