@@ -32,8 +32,8 @@ fn main() {
     for (what, place) in places {
         println!("\n-- {what}: {}", place.display());
         scans(&place);
-        claims(&place, 0);
-        claims(&place, FOREIGN);
+        claims(&place, 0, 0);
+        claims(&place, PACKAGES, FOREIGN);
         linear(&place);
     }
 }
@@ -57,18 +57,22 @@ fn litter(incoming: &Path, count: usize) {
     }
 }
 
+/// Packages without a description: they stay.
+fn wait_for_descriptions(incoming: &Path, count: usize) {
+    for number in 0..count {
+        for part in ["003002", "003003"] {
+            fs::write(incoming.join(name(40_000 + number) + part), b"").unwrap();
+        }
+    }
+}
+
 /// A scan for names, and what it and a whole pass take of memory.
 fn scans(place: &Path) {
     for (packages, foreign) in [(500, 1_000), (PACKAGES, FOREIGN)] {
         let site = site(place, "settle_seconds = 0");
         let incoming = site.path().join("spool/incoming");
         litter(&incoming, foreign);
-        for number in 0..packages {
-            // The description is missing: they stay, and every pass looks at them.
-            for part in ["003002", "003003"] {
-                fs::write(incoming.join(name(number) + part), b"").unwrap();
-            }
-        }
+        wait_for_descriptions(&incoming, packages);
         let spool = Spool::new(&site.path().join("spool"), Disk::default(), Mode::Move);
         let before = peak(std::process::id());
         let mut times: Vec<Duration> = (0..30)
@@ -116,18 +120,20 @@ fn start(site: &Path, args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// From the rename of a package's last file into `incoming/` until the service has claimed it.
-fn claims(place: &Path, foreign: usize) {
+/// From the rename of a package's last file into `incoming/` until the service has claimed it,
+/// beside packages that wait and files of others.
+fn claims(place: &Path, waiting: usize, foreign: usize) {
     const TIMES: usize = 300;
     let site = site(place, "scan_seconds = 3600");
     let path = |name: &str| site.path().join(name);
     litter(&path("spool/incoming"), foreign);
+    wait_for_descriptions(&path("spool/incoming"), waiting);
     fs::create_dir(path("server")).unwrap();
     let mut service = start(site.path(), &["watch"]);
     while !path("spool/outgoing").is_dir() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(2));
     let mut times = Vec::new();
     for number in 0..TIMES {
         let title = format!("Fensterheber klemmt {number}");
@@ -147,20 +153,22 @@ fn claims(place: &Path, foreign: usize) {
         moved(1);
         let description = path("spool/incoming").join(&parts[0].0);
         while description.exists() {
-            std::hint::spin_loop();
+            // Spinning would take a processor from the service.
+            std::thread::sleep(Duration::from_micros(50));
         }
         times.push(start.elapsed());
         while !path("spool/done").join(name(number)).is_dir() {
             std::thread::sleep(Duration::from_millis(1));
         }
         // It sweeps and answers before it sleeps again.
-        std::thread::sleep(Duration::from_millis(if foreign > 0 { 150 } else { 30 }));
+        std::thread::sleep(Duration::from_millis(30));
     }
     service.kill().unwrap();
     service.wait().unwrap();
     times.sort();
     println!(
-        "last file to claim, beside {foreign} foreign files: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (of {TIMES})",
+        "last file to claim, beside {foreign} foreign and {} package files: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (of {TIMES})",
+        2 * waiting,
         ms(times[TIMES / 2]),
         ms(times[TIMES * 99 / 100]),
         ms(times[TIMES - 1])

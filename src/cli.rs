@@ -50,6 +50,8 @@ enum Exit {
     Done,
     /// Something needs a person.
     Trouble,
+    /// It could not be done; why was said.
+    Failed,
 }
 
 /// Runs the program.
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Trouble) => ExitCode::from(1),
+        Ok(Exit::Failed) => ExitCode::from(2),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             show_error(&error, &cli.global);
@@ -328,13 +331,29 @@ fn is_under_journal() -> bool {
 }
 
 fn show_error(error: &anyhow::Error, global: &Global) {
-    let hint = error.chain().find_map(|cause| cause.downcast_ref::<Error>()?.hint.clone());
-    let message = error.to_string();
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if global.json {
-        let document = json!({ "error": { "message": message, "causes": causes, "hint": hint } });
-        let _ = print_json(&document);
+        let _ = print_json(&json!({ "error": error_json(error) }));
     }
+    tell_error(error, global);
+}
+
+fn hint_of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| cause.downcast_ref::<Error>()?.hint.clone())
+}
+
+fn causes_of(error: &anyhow::Error) -> Vec<String> {
+    error.chain().skip(1).map(ToString::to_string).collect()
+}
+
+/// An error as data.
+fn error_json(error: &anyhow::Error) -> serde_json::Value {
+    let (message, causes) = (error.to_string(), causes_of(error));
+    json!({ "message": message, "causes": causes, "hint": hint_of(error) })
+}
+
+/// For people, on stderr.
+fn tell_error(error: &anyhow::Error, global: &Global) {
+    let (message, causes, hint) = (error.to_string(), causes_of(error), hint_of(error));
     if global.log_format == LogFormat::Json {
         tracing::error!(causes = causes.join(": "), hint, "{message}");
         return;

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, OFlags};
 
-use crate::{Digest, Error, Fault, Hasher, Result};
+use crate::{Digest, Error, Fault, Hasher, Result, Stop};
 
 mod batch;
 #[cfg(debug_assertions)]
@@ -36,6 +36,7 @@ pub const TEMPORARY: &str = ".engsync-";
 pub struct Disk {
     steps: Steps,
     counter: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -48,7 +49,13 @@ impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Arc::default() }
+        Self { steps, ..Self::default() }
+    }
+
+    /// The word that ends its long reads, with [`crate::STOPPED`].
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -194,18 +201,34 @@ impl Disk {
     /// The SHA-256 of a whole regular file, which is streamed.
     ///
     /// # Errors
-    /// With the path.
+    /// With the path; [`crate::STOPPED`].
     pub fn digest(&self, path: &Path) -> Result<Digest> {
         let mut hasher = Hasher::new(io::sink());
-        io::copy(&mut self.open(path)?, &mut hasher)
-            .map_err(|error| Error::io("read", path, error))?;
+        self.pump(&mut self.open(path)?, &mut hasher, "read", path)?;
         Ok(hasher.finish().2)
+    }
+
+    /// Copies all of a file; `verb` and `path` say what an error is about.
+    ///
+    /// # Errors
+    /// With the path; [`crate::STOPPED`].
+    pub fn pump(
+        &self,
+        source: &mut File,
+        sink: &mut dyn Write,
+        verb: &str,
+        path: &Path,
+    ) -> Result<u64> {
+        self.stop.copy(source, sink).or_else(|error| {
+            self.stop.go_on()?;
+            Err(Error::io(verb, path, error))
+        })
     }
 
     /// Copies a regular file durably to a new name.
     ///
     /// # Errors
-    /// With the path; an existing target is left alone.
+    /// With the path; [`crate::STOPPED`]; an existing target is left alone.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         self.copied(from, to)?.publish(to, None)
     }
@@ -223,10 +246,7 @@ impl Disk {
     fn copied(&self, from: &Path, to: &Path) -> Result<Temporary<'_>> {
         let mut source = self.open(from)?;
         let mut file = self.temporary(parent(to))?;
-        io::copy(&mut source, &mut file).map_err(|error| {
-            let verb = format!("copy {} to", from.display());
-            Error::io(&verb, to, error)
-        })?;
+        self.pump(&mut source, &mut file, &format!("copy {} to", from.display()), to)?;
         Ok(file)
     }
 

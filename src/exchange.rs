@@ -34,7 +34,6 @@ pub use settings::{
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use shelf::Outcomes;
-pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
 use std::cell::RefCell;
@@ -48,7 +47,7 @@ use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
 use crate::sync::Context;
 use crate::tracker::{Schema, Tracker};
-use crate::{Clock, Result, codes};
+use crate::{Clock, Result, Stop, codes};
 
 codes! {
     ROUTING_MISMATCH = "routing-mismatch": "no partner has this pair of routing codes";
@@ -57,7 +56,6 @@ codes! {
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
     PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
-    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -111,6 +109,8 @@ pub struct Options {
     pub patient: bool,
     /// The report is to say every change with its values.
     pub detail: bool,
+    /// Of the spool only what events told of is looked at; all else waits for the next whole pass.
+    pub hinted: bool,
 }
 
 /// What a pass did.
@@ -142,7 +142,7 @@ struct Run<'a> {
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
+/// the next run goes on from there. [`crate::STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     pass(tools, usize::MAX).map(|pass| pass.report)
 }
@@ -155,7 +155,9 @@ pub fn run(tools: &Tools<'_>) -> Result<Report> {
 pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     let mut run = Run { left: most, ..Run::start(tools)? };
     run.meet_tracker()?;
-    run.recover()?;
+    if !tools.options.hinted {
+        run.recover()?;
+    }
     run.note_rules()?;
     transfer::fetch_all(tools, &mut run.report)?;
     // What was kept back came before what comes now.
@@ -167,7 +169,9 @@ pub fn pass(tools: &Tools<'_>, most: usize) -> Result<Pass> {
     run.sweep(None)?;
     run.answer_all()?;
     transfer::deliver_all(tools, &mut run.report)?;
-    run.expire()?;
+    if !tools.options.hinted {
+        run.expire()?;
+    }
     Ok(Pass { report: run.report, more: run.more })
 }
 
@@ -204,8 +208,12 @@ impl<'a> Run<'a> {
         let Tools { spool, state, .. } = self.tools;
         for stored in spool.stored("active")? {
             let Some(entry) = spool.resume(&stored.directory)? else { continue };
-            // What cannot be read now is put back, and looked at like any other.
-            let content = entry.digest().ok().map(|digest| digest.to_string());
+            let content = match entry.digest() {
+                Ok(digest) => Some(digest.to_string()),
+                // What cannot be read now is put back, and looked at like any other.
+                Err(error) if error.code == crate::DISK => None,
+                Err(error) => return Err(error),
+            };
             let seen = state.seen(entry.name())?;
             let applied = seen.is_some_and(|seen| Some(seen.content) == content);
             if applied && !spool.dir("done").join(&stored.directory).exists() {

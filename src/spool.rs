@@ -6,6 +6,7 @@
 
 mod again;
 mod entry;
+mod inbox;
 mod latest;
 mod outgoing;
 mod reason;
@@ -34,6 +35,7 @@ pub struct Spool {
     root: PathBuf,
     disk: Disk,
     mode: Mode,
+    inbox: inbox::Inbox,
 }
 
 /// What a spool does with what it takes in.
@@ -51,7 +53,7 @@ impl Spool {
     /// The spool at `root`.
     #[must_use]
     pub fn new(root: &Path, disk: Disk, mode: Mode) -> Self {
-        Self { root: root.to_owned(), disk, mode }
+        Self { root: root.to_owned(), disk, mode, inbox: inbox::Inbox::default() }
     }
 
     /// What it does with what it takes in.

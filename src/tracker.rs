@@ -24,6 +24,7 @@ codes! {
     TRACKER_REFUSED = "tracker-refused": "the tracker refused a value";
     LOCAL_GONE = "local-gone": "the local issue was deleted";
     IN_DOUBT = "in-doubt": "it is not known yet whether the tracker made an issue; it is made again only once that is certain";
+    TEXT_CUT = "text-cut": "a text is longer than the tracker takes: it holds only the beginning";
     MARKER_TWICE = "marker-twice": "more than one issue of the tracker carries the marker of a partner's issue";
 }
 
@@ -82,6 +83,8 @@ pub struct Written {
     pub issue: Issue,
     /// The fields it did not take; the others were written.
     pub refused: Vec<Refused>,
+    /// What became of those it took, where that is not what was sent.
+    pub remarks: Vec<Remark>,
 }
 
 /// A field that the tracker did not take.
@@ -92,6 +95,17 @@ pub struct Refused {
     /// Usually [`TRACKER_REFUSED`].
     pub code: Code,
     /// The tracker's words.
+    pub text: String,
+}
+
+/// What a tracker made of a value that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The field, or `comments`.
+    pub field: Field,
+    /// Usually [`TEXT_CUT`].
+    pub code: Code,
+    /// In words.
     pub text: String,
 }
 

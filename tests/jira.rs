@@ -11,7 +11,9 @@ use engsync::Fault;
 use engsync::issue::Value;
 use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
-use engsync::tracker::{Changes, LOCAL_GONE, Order, Probed, TRACKER_UNAVAILABLE, Tracker};
+use engsync::tracker::{
+    Changes, LOCAL_GONE, Order, Probed, TEXT_CUT, TRACKER_UNAVAILABLE, Tracker,
+};
 use serde_json::json;
 
 #[path = "jira/counts.rs"]

@@ -7,6 +7,7 @@ mod common;
 mod stub;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 
 use common::{Defect, Ran, Site};
 use serde_json::json;
@@ -129,6 +130,59 @@ fn a_jira_of_the_configuration_is_checked_planned_written_and_swept() {
     assert_eq!(changes, &json!(["supplier_status"]));
 }
 
+/// From the limit of a field to everything that tells of it.
+#[test]
+fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
+    let stub = Stub::server();
+    let site = site(&stub);
+    let config = fs::read_to_string(site.path("engsync.toml")).unwrap();
+    let config = config.replacen("kind = \"jira\"", "kind = \"jira\"\nattach_cut_text = true", 1);
+    fs::write(site.path("engsync.toml"), config).unwrap();
+    let long = "Motor läuft unrund. ".repeat(3000);
+    let long = long.trim_end();
+    deliver(&site, FIRST, long, "2026/11/20T08:00:00");
+    let ran = good(site.engsync(&["run", "--json"])).json();
+    let issue = &ran["packages"][0]["issues"][0];
+    let found = issue["findings"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["code"], "text-cut");
+    let words = found[0]["text"].as_str().unwrap();
+    assert!(words.starts_with("description was cut: it has 59999 characters"), "{words}");
+    let of = |field: &str| {
+        let changes = issue["changes"].as_array().unwrap().iter();
+        changes.clone().find(|change| change["field"] == field).unwrap()["cut"].clone()
+    };
+    assert_eq!((of("description"), of("summary")), (json!(true), json!(null)));
+    {
+        let world = stub.world();
+        let ticket = world.ticket("TST-1");
+        let whole = ticket.files.iter().find(|file| file.name.contains("whole")).unwrap();
+        assert_eq!(whole.name, "description (whole text).txt");
+        assert_eq!(String::from_utf8_lossy(&whole.data), long);
+        assert!(ticket.fields["description"].as_str().unwrap().ends_with("59999 characters]"));
+    }
+    let log = good(site.engsync(&["log"])).out;
+    assert_eq!(log.matches("(cut by the tracker)").count(), 1, "{log}");
+    let why = good(site.engsync(&["explain", "TST-1", "description"])).out;
+    assert!(why.contains("cut by the tracker"), "{why}");
+    // The beginning is what both sides agree on from here on.
+    for n in 1..=10 {
+        let name = format!("ENG261120{:02}000000MFA", 8 + n);
+        deliver(&site, &name, long, &format!("2026/11/20T{:02}:00:00", 8 + n));
+        stub.asked();
+        let again = good(site.engsync(&["run", "--json"])).json();
+        let issue = &again["packages"][0]["issues"][0];
+        assert_eq!((&issue["action"], &issue["findings"]), (&json!("unchanged"), &json!([])));
+        let calls = stub.calls();
+        let reads = |call: &&String| call.starts_with("GET") || call.ends_with("search");
+        assert_eq!(calls.iter().filter(reads).count(), calls.len(), "{calls:?}");
+    }
+    // A person sees it without --json, too.
+    deliver(&site, "ENG26112019000000MFA", &format!("Neu: {long}"), "2026/11/20T19:00:00");
+    let ran = good(site.engsync(&["run"]));
+    assert!(ran.out.contains("text-cut: description was cut"), "{}", ran.out);
+}
+
 #[test]
 fn a_log_in_that_is_refused_is_told_once_and_cured_by_itself() {
     let stub = Stub::server();
@@ -147,7 +201,7 @@ fn a_log_in_that_is_refused_is_told_once_and_cured_by_itself() {
     assert_eq!(refused.out.matches("hint").count(), 1, "{}", refused.out);
     assert_eq!(site.list("spool/deferred"), [FIRST, SECOND]);
     let checked = site.engsync(&["check"]);
-    assert_eq!(checked.code, 1);
+    assert_eq!(checked.code, 2);
     for text in [&refused.out, &refused.err, &checked.out, &checked.err] {
         assert!(!text.contains("rotated and wrong"));
     }
@@ -156,6 +210,68 @@ fn a_log_in_that_is_refused_is_told_once_and_cured_by_itself() {
     assert_eq!(cured["packages"].as_array().unwrap().len(), 2, "{cured:#}");
     assert_eq!(stub.world().tickets.len(), 1);
     assert_eq!(stub.world().ticket("TST-1").fields["description"], "second");
+}
+
+/// Answers each request with 401, until it is dropped.
+fn closed_door() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                head.push(byte[0]);
+            }
+            let no = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(no);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_tracker_that_cannot_be_looked_at_ends_check_with_2() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}");
+    let door = closed_door();
+    let unseen = |kind: &str, url: &str, words: &str| {
+        let stub = Stub::server();
+        let site = site(&stub);
+        let config = fs::read_to_string(site.path("engsync.toml")).unwrap();
+        let mut config = config.replace(&stub.url(), url);
+        if kind == "roundup" {
+            let own = ["project = \"TST\"", "issue_type =", "marker_field ="];
+            let lines = config.lines().filter(|line| !own.iter().any(|key| line.starts_with(key)));
+            config = lines.collect::<Vec<_>>().join("\n").replace("\"jira\"", "\"roundup\"");
+        }
+        fs::write(site.path("engsync.toml"), config).unwrap();
+        // Nothing is hidden: the spool is not there, either.
+        fs::remove_dir_all(site.path("spool")).unwrap();
+        let ran = site.engsync(&["check", "--json"]);
+        let json = ran.json();
+        assert_eq!((ran.code, json["problems"].as_array().unwrap().len()), (2, 2), "{json:#}");
+        assert!(json["problems"][0].as_str().unwrap().contains("is not there"), "{json:#}");
+        assert!(json["problems"][1].as_str().unwrap().contains(words), "{kind} {url}: {json:#}");
+        assert!(json["error"]["message"].as_str().unwrap().contains(words), "{json:#}");
+        assert!(ran.err.contains("error: the tracker") && ran.err.contains(words), "{}", ran.err);
+    };
+    // They try for a while; all at once it takes no longer than one.
+    std::thread::scope(|scope| {
+        for kind in ["jira", "roundup"] {
+            scope.spawn(|| unseen(kind, &nobody, "cannot be reached"));
+            scope.spawn(|| unseen(kind, "https://no-such-host.invalid", "cannot be reached"));
+            scope.spawn(|| unseen(kind, &door, "does not let us in"));
+        }
+    });
+    // What it can see and does not like is a problem.
+    let stub = Stub::server();
+    let site = site(&stub);
+    stub.world().denied_permissions = vec!["EDIT_ISSUES"];
+    let ran = site.engsync(&["check"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("may not edit issues"), "{}", ran.out);
 }
 
 #[test]

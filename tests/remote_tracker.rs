@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 
 use common::Defect;
 use counting::Counting;
-use engsync::exchange::{Options, Outcomes, Stop};
+use engsync::Stop;
+use engsync::exchange::{Options, Outcomes};
 use engsync::issue::Value;
 use engsync::sync::{Action, GonePolicy, Outcome};
 use engsync::tracker::double::{Faulty, Planned, Trouble, Verb};
 use engsync::tracker::embedded::Embedded;
-use engsync::tracker::{Changes, IN_DOUBT, MARKER_TWICE, NewComment, Tracker};
+use engsync::tracker::{Changes, IN_DOUBT, MARKER_TWICE, NewComment, TEXT_CUT, Tracker};
 use site::{Site, issues};
 
 const FIRST: &str = "ENG26112008000000MFA";
@@ -268,7 +269,10 @@ fn row_26_a_text_that_comes_back_otherwise_makes_no_ping_pong() {
     tracker.plan(cut(Verb::Create));
     tracker.plan(cut(Verb::Update));
     first(&site);
-    site.run(&tracker, 0).unwrap();
+    let report = site.run(&tracker, 0).unwrap();
+    let found = told(&report.packages[0].issues)[0].findings.clone();
+    assert_eq!(found[0].code, TEXT_CUT, "the tracker said nothing of it, but it shows");
+    assert!(found[0].text.contains("of 5 characters the tracker holds 3"), "{found:?}");
     let key = site.link("4711").key.unwrap();
     let text = || tracker.inner().get(&key).unwrap().fields.text("description");
     assert_eq!(
@@ -284,7 +288,8 @@ fn row_26_a_text_that_comes_back_otherwise_makes_no_ping_pong() {
         site.deliver(&name, &[Defect { date: &date, ..one }]);
         let report = site.run(&tracker, 61).unwrap();
         assert!(report.sent.is_empty(), "{n}: a cut text is nobody's edit");
-        assert_eq!(told(&report.packages[0].issues)[0].action, Action::Unchanged, "{n}");
+        let one = told(&report.packages[0].issues).remove(0);
+        assert_eq!((one.action, one.findings.len()), (Action::Unchanged, 0), "{n}: told once");
     }
     assert_eq!((tracker.writes(), text()), (vec![], "fir".into()));
     // A text that did change is written, and cut again.
@@ -436,7 +441,7 @@ fn a_stop_in_the_middle_of_a_batch_is_heeded() {
     tracker.stop = Some((4, stop.clone()));
     many(&site, FIRST, 10, "2026/11/20T08:00:00", &[]);
     let error = site.run_until(&tracker, &stop).unwrap_err();
-    assert_eq!(error.code, engsync::exchange::STOPPED);
+    assert_eq!(error.code, engsync::STOPPED);
     assert_eq!(site.state.links("oem").unwrap().len(), 4);
     let tracker = Counting::new(tracker.inner);
     let report = site.run(&tracker, 1).unwrap();

@@ -11,7 +11,7 @@ use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
 use crate::exchange::{
-    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+    Due, Options, Partner, Progress, Settings, Tools, TrackerSettings, Transports, Way,
 };
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
@@ -20,7 +20,7 @@ use crate::tracker::{jira, roundup};
 use crate::transport::folder::Folder;
 use crate::transport::sftp::{self, Secret};
 use crate::transport::{Sftp, Transport};
-use crate::{Clock, Error, Result, Timestamp};
+use crate::{Clock, Error, Result, Stop, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +107,7 @@ impl App {
         let turn = lock::turn(&self.disk, &settings.state, Wait::For(ARRANGING))?;
         let locks = (Some(passes), Some(turn));
         let (disk, access) = (self.disk.clone(), Access::Writer);
-        let app = Self::holding(locks, settings, disk, global, access, actor)?;
-        Ok(Self { stop: self.stop.clone(), ..app })
+        Self::holding(locks, settings, disk, global, access, actor)
     }
 
     /// Lets others write until [`App::take_turn`].
@@ -160,7 +159,7 @@ impl App {
             _ => Mode::Move,
         };
         let spool = Spool::new(&settings.spool.dir, disk.clone(), mode);
-        let stop = Stop::default();
+        let stop = disk.stop().clone();
         let turn = RefCell::new(turn);
         Ok(Self { settings, disk, state, tracker, spool, clock, stop, passes, turn })
     }
@@ -187,6 +186,7 @@ impl App {
                 spare_tracker: false,
                 patient: true,
                 detail: global.json || global.dry_run || global.verbose > 0,
+                hinted: false,
             },
             stop: self.stop.clone(),
             transports: self,

@@ -8,7 +8,7 @@ use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::style::{Tone, plain};
 use super::table::Table;
-use super::{Exit, config, out_style, print, print_json};
+use super::{Exit, config, error_json, out_style, print, print_json, tell_error};
 use crate::engdat::{self, FileEntry};
 use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
@@ -25,6 +25,8 @@ struct Found {
     warnings: Vec<String>,
     /// What was tried at the partners' servers, and what came of it.
     transports: Vec<Tried>,
+    /// Why the tracker could not be looked at.
+    unseen: Option<Error>,
 }
 
 impl Found {
@@ -35,6 +37,16 @@ impl Found {
         if !self.problems.iter().any(|problem| problem.contains(&line)) {
             self.problems.push(format!("{what}: {line}{hint}"));
         }
+    }
+
+    /// The same, of a look at the tracker; answers whether it could look at all.
+    fn looked(&mut self, what: &str, error: Error) -> bool {
+        self.trouble(what, &error);
+        let looked = error.fault != Fault::Wait;
+        if !looked {
+            self.unseen.get_or_insert(error);
+        }
+        looked
     }
 }
 
@@ -47,7 +59,8 @@ struct Tried {
     error: Option<String>,
 }
 
-/// Checks the configuration and what it names; lists every problem.
+/// Checks the configuration and what it names; lists every problem. A tracker that cannot be
+/// reached, or does not let us in, is one, and that we could not look.
 pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
     let path = config::locate(global.config.as_deref())?;
     if !path.exists() {
@@ -61,7 +74,10 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             spool(&config.settings, &mut found);
             descriptions(&config.settings, &SystemClock(global.now), &mut found);
             let app = App::with(config.settings.clone(), global, Access::Overlay, "engsync");
+            let its_settings = found.problems.iter().any(|text| text.starts_with("[tracker]"));
             tracker(&config.settings, app.as_ref(), &mut found);
+            // What it was looked for with is wrong: that is the problem, and it was found.
+            found.unseen.take_if(|_| its_settings);
             if let Ok(app) = &app {
                 transports(app, write_probe, &mut found);
             }
@@ -72,12 +88,17 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             found.problems.push(format!("{}{hint}", error.what));
         }
     }
+    let unseen = found.unseen.take().map(anyhow::Error::from);
     if global.json {
-        print_json(&json!({
+        let mut document = json!({
             "config": path, "well": found.well,
             "problems": found.problems, "warnings": found.warnings,
             "transports": found.transports,
-        }))?;
+        });
+        if let Some(error) = &unseen {
+            document["error"] = error_json(error);
+        }
+        print_json(&document)?;
     } else {
         let style = out_style(global);
         let mut text = String::new();
@@ -103,6 +124,10 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             text.push_str(&format!("{}: no problems\n", path.display()));
         }
         print(&text)?;
+    }
+    if let Some(error) = unseen {
+        tell_error(&error, global);
+        return Ok(Exit::Failed);
     }
     Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Trouble })
 }
@@ -156,15 +181,23 @@ fn tracker(settings: &Settings, opened: std::result::Result<&App, &Error>, found
         Ok(app) => app,
         Err(error) => return found.problems.push(error.line()),
     };
+    let mut looked = true;
     for Checked { what, found: state } in app.tracker.check() {
         match state {
             Ok(text) => found.well.push(format!("tracker: {what}: {text}")),
-            Err(error) => found.trouble(&format!("tracker: {what}"), &error),
+            Err(error) => looked &= found.looked(&format!("tracker: {what}"), error),
         }
+    }
+    if !looked {
+        // To ask it for its fields, too, would only take as long again.
+        return;
     }
     let schema = match app.tracker.schema() {
         Ok(schema) => schema,
-        Err(error) => return found.trouble("tracker: its fields", &error),
+        Err(error) => {
+            found.looked("tracker: its fields", error);
+            return;
+        }
     };
     for partner in &settings.partners {
         let known = crate::asam::is_known_field;

@@ -206,10 +206,11 @@ fn render(text: &mut String, known: &Known<'_>, style: Style) {
         let rule =
             if change.rule.is_empty() { String::new() } else { format!(" by {}", change.rule) };
         let lost = if change.overwrote { ", over a local edit" } else { "" };
+        let cut = if change.cut { ", cut by the tracker" } else { "" };
         line(
             at,
             format!(
-                "{verb} {} → {} ({by}{rule}{lost})",
+                "{verb} {} → {} ({by}{rule}{lost}{cut})",
                 value(change.from.as_ref()),
                 value(change.to.as_ref())
             ),

@@ -172,8 +172,9 @@ pub(super) fn change(change: &Change, style: Style) -> String {
         style.paint(Tone::Quiet, &format!("  [{}]", change.rule))
     };
     let lost = if change.overwrote { "  (overwrites a local edit)" } else { "" };
+    let cut = if change.cut { "  (cut by the tracker)" } else { "" };
     let (from, to) = (value(&change.from), value(&change.to));
-    format!("      {side:6} {}: {from} → {to}{lost}{rule}\n", change.field)
+    format!("      {side:6} {}: {from} → {to}{lost}{cut}{rule}\n", change.field)
 }
 
 /// The changes of one issue in detail.

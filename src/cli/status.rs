@@ -99,7 +99,7 @@ impl Status {
 
     /// Looks at spool and state.
     pub(super) fn read(app: &App, wall: &dyn Clock) -> Result<Self> {
-        let found = app.spool.scan()?;
+        let found = app.spool.waiting()?;
         let now = wall.now().into();
         let mut incoming = Vec::new();
         for group in &found.groups {

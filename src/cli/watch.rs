@@ -15,9 +15,9 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report};
 use crate::spool::Watcher;
-use crate::{Clock, Error, Result, USAGE};
+use crate::{Clock, Error, Result, STOPPED, Stop, USAGE};
 use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
@@ -72,10 +72,12 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         rest: None,
         away: 0,
         more: false,
+        whole: Instant::now(),
+        blind: false,
     };
-    service.arm();
     let dir = service.app.spool.root().display();
     tracing::info!("watching {dir}, process {}", std::process::id());
+    service.heart.follow(&service.app.stop);
     service.heart.ready();
     service.serve()?;
     service.heart.stopping();
@@ -102,24 +104,37 @@ struct Service<'a> {
     away: u32,
     /// The last pass left packages that could be taken.
     more: bool,
+    /// When `incoming/` is looked at as a whole again, whatever events tell.
+    whole: Instant,
+    /// It was said that there are no events.
+    blind: bool,
 }
 
 impl Service<'_> {
     /// One pass after the other until the stop.
     fn serve(&mut self) -> anyhow::Result<()> {
         while !self.app.stop.is_asked() {
-            self.pass()?;
-            if self.watcher.is_none() {
+            let hinted = Instant::now() < self.whole;
+            if !hinted {
                 self.arm();
             }
-            let pause = self.pause();
-            self.wait(pause);
+            self.pass(hinted)?;
+            if !hinted && self.arm() {
+                // What came before it was watched told nobody.
+                self.more = true;
+            }
+            let due = Instant::now() + self.pause();
+            // Events do not put it off.
+            let sooner = hinted && !self.more && self.failures == 0;
+            self.whole = if sooner { self.whole.min(due) } else { due };
+            self.wait();
         }
         Ok(())
     }
 
-    /// A pass, as the one writer; between passes others may write.
-    fn pass(&mut self) -> anyhow::Result<()> {
+    /// A pass, as the one writer; between passes others may write. A hinted one takes what events
+    /// told of.
+    fn pass(&mut self, hinted: bool) -> anyhow::Result<()> {
         let wall = SystemClock(None);
         let begun = Instant::now();
         self.more = false;
@@ -132,6 +147,7 @@ impl Service<'_> {
                 tools.transports = &alive;
                 // It comes back for files that have yet to settle.
                 tools.options.patient = false;
+                tools.options.hinted = hinted;
                 let now = self.app.clock.now();
                 let mut due = self.timetable.due(&self.app.settings, now);
                 due.append(&mut self.carried);
@@ -219,12 +235,11 @@ impl Service<'_> {
         due.unwrap_or(spool.scan).min(spool.scan)
     }
 
-    /// Sleeps until the pause is over, something arrived, or the service is to end.
-    fn wait(&mut self, pause: Duration) {
-        let until = Instant::now() + pause;
+    /// Sleeps until a whole pass is due, something arrived, or the service is to end.
+    fn wait(&mut self) {
         loop {
             self.heart.beat();
-            let left = until.saturating_duration_since(Instant::now());
+            let left = self.whole.saturating_duration_since(Instant::now());
             if left.is_zero() || self.app.stop.is_asked() {
                 return;
             }
@@ -236,7 +251,12 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
-                    if self.failures == 0 && self.app.spool.is_ready().unwrap_or(true) {
+                    let replaced =
+                        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_current());
+                    if replaced {
+                        self.whole = Instant::now();
+                    }
+                    if replaced || self.failures == 0 && self.app.spool.is_ready() {
                         return;
                     }
                 }
@@ -253,6 +273,7 @@ impl Service<'_> {
     /// Reads the configuration again; a broken one changes nothing.
     fn reload(&mut self) {
         self.heart.reloading();
+        self.whole = Instant::now();
         match load(&self.config, &self.app, self.global) {
             Ok(app) => {
                 self.app = app;
@@ -260,7 +281,6 @@ impl Service<'_> {
                 self.failures = 0;
                 (self.away, self.rest) = (0, None);
                 self.watcher = None;
-                self.arm();
                 tracing::info!("the configuration was read again");
             }
             Err(error) => {
@@ -271,16 +291,35 @@ impl Service<'_> {
         self.heart.ready();
     }
 
-    /// Asks for events; without them the scan does all the work.
-    fn arm(&mut self) {
+    /// Asks for events, unless the right directory is watched; without them the scan does all the
+    /// work. Whether there is a new watcher.
+    fn arm(&mut self) -> bool {
+        if self.watcher.as_ref().is_some_and(Watcher::is_current) {
+            return false;
+        }
+        let again = self.watcher.take().is_some();
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
         match self.app.spool.watch(tell) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::warn!("{}", error.line()),
+            Ok(watcher) => {
+                if again {
+                    tracing::info!("incoming/ is another directory now; it is watched again");
+                }
+                self.watcher = Some(watcher);
+                self.blind = false;
+                true
+            }
+            Err(error) => {
+                if !self.blind {
+                    let hint = error.hint.clone().unwrap_or_default();
+                    tracing::warn!(hint, "{}", error.line());
+                }
+                self.blind = true;
+                false
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use super::stop::guarded;
 use super::{ANSWER_UNWRITABLE, LOCAL, Note, Outcome, PackageReport, Partner, Run, Sent, publish};
 use crate::asam::{self, Answer, Company};
 use crate::engdat::{self, FileEntry, PackageName};
@@ -246,7 +247,7 @@ impl Run<'_> {
             let here = |attachment: &&Attachment| attachment.name == file.name;
             let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
             match found {
-                Some(attachment) => files.push(self.tools.stop.guard(attachment)),
+                Some(attachment) => files.push(guarded(&self.tools.stop, attachment)),
                 None => {
                     let what = format!("{local_key}: the file {} is not there any more", file.name);
                     return Err(Error::item(ANSWER_UNWRITABLE, what));

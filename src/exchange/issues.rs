@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shelf::Outcomes;
+use super::stop::guarded;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
@@ -292,8 +293,8 @@ impl Run<'_> {
                 continue;
             }
             let stop = &self.tools.stop;
-            let guarded = stop.guard(file);
-            let digest: Digest = match guarded.digest() {
+            let file = guarded(stop, file);
+            let digest: Digest = match file.digest() {
                 Ok((digest, _)) => digest,
                 Err(error) => {
                     stop.go_on()?;
@@ -304,7 +305,7 @@ impl Run<'_> {
             };
             let known = link.and_then(|link| link.base.files_in.get(&file.name));
             if known.is_none_or(|known| known.sha256 != digest.to_string()) {
-                let prepared = self.tools.tracker.prepare(&guarded);
+                let prepared = self.tools.tracker.prepare(&file);
                 prepared.or_else(|error| stop.go_on().and(Err(error)))?;
             }
         }

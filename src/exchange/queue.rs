@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::Run;
+use super::{Run, Tools};
 use crate::Result;
 use crate::spool::{Group, Stored};
 
@@ -69,10 +69,11 @@ impl Run<'_> {
     pub(super) fn queue(&self) -> Result<Queue> {
         let partners = &self.tools.settings.partners;
         let mut queue = Queue::new(partners.len());
-        let now = self.tools.clock.now();
-        let spool = self.tools.spool;
-        let groups = self.unknown(spool.scan()?)?.groups;
-        for stored in spool.stored("deferred")? {
+        let Tools { spool, options, clock, .. } = self.tools;
+        let now = clock.now();
+        let groups = self.unknown(spool.arrivals(options.hinted)?)?.groups;
+        let deferred = if options.hinted { Vec::new() } else { spool.stored("deferred")? };
+        for stored in deferred {
             let reason = stored.reason.as_ref();
             let due = reason.and_then(|reason| reason.next_try).is_some_and(|next| next <= now);
             // What came of it meanwhile takes it along, and may be meant to replace it.

@@ -205,6 +205,7 @@ mod tests {
             to: Value::text("Tür\n\"öffnen\""),
             rule: "to_local".into(),
             overwrote: number > 600,
+            cut: number > 600,
         });
         outcome.held.push(Held::new("status", "", NO_TABLE_ROW, "no row", &[]));
         outcome.conflicts.push(ConflictNote { id: 7, field: "f".into(), kind: "no-base".into() });

@@ -67,6 +67,7 @@ impl Spool {
         } else {
             let moves = parts.map(|part| (part.path.clone(), dir.join(&part.file)));
             self.disk.rename_all(&moves.collect::<Vec<_>>())?;
+            self.forget(group);
         }
         Ok(entry(scan::part_files(&dir)?))
     }

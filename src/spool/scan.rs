@@ -1,15 +1,23 @@
 //! What is in the spool. The scan is the truth; events are only hints.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{AtFlags, CWD, FileType, OFlags, RawDir, StatxFlags};
+use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use super::entry::PartFile;
 use super::{Reason, Spool};
 use crate::engdat::{PackageName, PartName};
 use crate::{Error, Result, Timestamp};
+
+/// Room for as many names as the system hands out at once, in bytes.
+const NAMES: usize = 64 << 10;
 
 /// What lies in `incoming/`.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +40,8 @@ pub struct Group {
 impl Group {
     /// How long ago its youngest part was written; a time in the future counts as long ago.
     #[must_use]
-    pub fn age(&self, now: SystemTime) -> std::time::Duration {
-        let age =
-            |part: &PartFile| now.duration_since(part.modified).unwrap_or(std::time::Duration::MAX);
+    pub fn age(&self, now: SystemTime) -> Duration {
+        let age = |part: &PartFile| now.duration_since(part.modified).unwrap_or(Duration::MAX);
         self.parts.iter().map(age).min().unwrap_or_default()
     }
 }
@@ -73,7 +80,8 @@ impl Spool {
         for entry in WalkDir::new(&dir).min_depth(1).max_depth(1) {
             let entry = entry.map_err(|error| cannot_list(&dir, error))?;
             let file = entry.file_name().to_string_lossy();
-            if !file.starts_with('.') && part_name(&entry).is_none() {
+            let is_part = entry.file_type().is_file() && part_name(entry.file_name()).is_some();
+            if !file.starts_with('.') && !is_part {
                 foreign.push(file.into_owned());
             }
         }
@@ -161,13 +169,11 @@ pub(super) fn since(entry: &walkdir::DirEntry) -> Option<Timestamp> {
 /// The packages whose parts lie in a directory.
 fn packages(dir: &Path) -> Result<Found> {
     let mut groups: BTreeMap<(PackageName, u16), Vec<PartFile>> = BTreeMap::new();
-    for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
-        let entry = entry.map_err(|error| cannot_list(dir, error))?;
-        let Some(part) = part_file(&entry) else { continue };
+    parts_of(dir, |part| {
         groups.entry((part.name.package.clone(), part.name.total)).or_default().push(part);
-    }
+    })?;
     let groups = groups.into_iter().map(|((name, total), mut parts)| {
-        parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
+        in_order(&mut parts);
         Group { name, total, parts }
     });
     Ok(Found { groups: groups.collect() })
@@ -176,37 +182,74 @@ fn packages(dir: &Path) -> Result<Found> {
 /// The parts in a package's directory.
 pub(super) fn part_files(dir: &Path) -> Result<Vec<PartFile>> {
     let mut parts = Vec::new();
-    for entry in WalkDir::new(dir).min_depth(1).max_depth(1) {
-        let entry = entry.map_err(|error| cannot_list(dir, error))?;
-        parts.extend(part_file(&entry));
-    }
-    parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
+    parts_of(dir, |part| parts.push(part))?;
+    in_order(&mut parts);
     Ok(parts)
 }
 
-fn part_name(entry: &walkdir::DirEntry) -> Option<PartName> {
-    let file = entry.file_name();
-    // Most other names are told apart by their beginning.
-    if !file.as_encoded_bytes().starts_with(b"EN") || !entry.file_type().is_file() {
-        return None;
-    }
-    file.to_string_lossy().parse().ok()
+/// By index; a part that is there twice, by the names of its files.
+pub(super) fn in_order(parts: &mut [PartFile]) {
+    parts.sort_by(|a, b| (a.name.index, &a.file).cmp(&(b.name.index, &b.file)));
 }
 
-fn part_file(entry: &walkdir::DirEntry) -> Option<PartFile> {
-    let name = part_name(entry)?;
-    let meta = entry.metadata().ok()?;
+/// What the name of a file says, when it is a part's.
+pub(super) fn part_name(file: &OsStr) -> Option<PartName> {
+    // Most other names are told apart by their beginning.
+    file.as_bytes().starts_with(b"EN").then(|| file.to_string_lossy().parse().ok()).flatten()
+}
+
+/// The part at a path; links, directories and files of other names are none.
+pub(super) fn part_at(path: &Path) -> Option<PartFile> {
+    part_file(CWD, path, part_name(path.file_name()?)?, path.to_owned())
+}
+
+/// Looks at each part in a directory. Names are read as the system hands them out, without a path
+/// or an allocation for those that are none of ours: an `incoming/` may hold a hundred thousand.
+fn parts_of(dir: &Path, mut look: impl FnMut(PartFile)) -> Result<()> {
+    let cannot = |errno: Errno| cannot_list(dir, std::io::Error::from(errno));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = rustix::fs::open(dir, flags, rustix::fs::Mode::empty()).map_err(cannot)?;
+    let mut names = Vec::with_capacity(NAMES);
+    let mut entries = RawDir::new(&open, names.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(cannot)?;
+        // Some file systems do not say what a name is.
+        if !matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
+            continue;
+        }
+        let file = OsStr::from_bytes(entry.file_name().to_bytes());
+        let Some(name) = part_name(file) else { continue };
+        part_file(open.as_fd(), Path::new(file), name, dir.join(file))
+            .into_iter()
+            .for_each(&mut look);
+    }
+    Ok(())
+}
+
+/// A regular file that is still there: `file` as seen from `dir`.
+fn part_file(dir: BorrowedFd<'_>, file: &Path, name: PartName, path: PathBuf) -> Option<PartFile> {
+    let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
+    let stat = rustix::fs::statx(dir, file, AtFlags::SYMLINK_NOFOLLOW, wanted).ok()?;
+    if !FileType::from_raw_mode(stat.stx_mode.into()).is_file() {
+        return None;
+    }
+    let since = Duration::new(stat.stx_mtime.tv_sec.unsigned_abs(), 0);
+    let whole = if stat.stx_mtime.tv_sec < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(since)?
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(since)?
+    };
     Some(PartFile {
         name,
-        file: entry.file_name().to_string_lossy().into_owned(),
-        path: entry.path().to_owned(),
-        size: meta.len(),
-        modified: meta.modified().ok()?,
+        file: path.file_name()?.to_string_lossy().into_owned(),
+        path,
+        size: stat.stx_size,
+        modified: whole.checked_add(Duration::from_nanos(stat.stx_mtime.tv_nsec.into()))?,
     })
 }
 
-fn cannot_list(dir: &Path, error: walkdir::Error) -> Error {
+fn cannot_list(dir: &Path, error: impl Into<std::io::Error>) -> Error {
     Error::setup(crate::DISK, format!("cannot list {}", dir.display()))
-        .because(error)
+        .because(error.into())
         .hint("`engsync init` makes a spool; check `[spool] dir` and its permissions")
 }

@@ -2,11 +2,14 @@
 //! periodic scan is the truth.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 
+use super::inbox::Inbox;
 use super::{Group, Spool};
 use crate::{Error, Result, Timestamp};
 
@@ -14,11 +17,36 @@ use crate::{Error, Result, Timestamp};
 #[derive(Debug)]
 pub struct Watcher {
     _events: notify::RecommendedWatcher,
+    dir: PathBuf,
+    watched: Option<Inode>,
+    inbox: Inbox,
+}
+
+/// A directory itself, whatever its name: device and number.
+type Inode = (u64, u64);
+
+fn inode(dir: &Path) -> Option<Inode> {
+    dir.metadata().ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+impl Watcher {
+    /// Whether `incoming/` still is the directory that is watched: it may have been replaced, or
+    /// a file system mounted over it.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.watched.is_some() && inode(&self.dir) == self.watched
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.inbox.deafen();
+    }
 }
 
 impl Spool {
     /// Calls `wake`, on a thread of its own, whenever a file may have become complete in
-    /// `incoming/`, and when events were lost.
+    /// `incoming/`, when events were lost, and when the directory itself went away.
     ///
     /// # Errors
     /// When the system has no events to offer for the directory; scanning still works.
@@ -30,25 +58,19 @@ impl Spool {
                 .because(error)
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
+        let inbox = self.inbox.clone();
+        let own = dir.clone();
         let told = move |event: notify::Result<notify::Event>| {
-            if is_reason(&event) {
+            if is_reason(&event, &own, &inbox) {
                 wake();
             }
         };
+        // Looked at first: one that is replaced meanwhile is not taken for the one watched.
+        let watched = inode(&dir);
         let mut events = notify::recommended_watcher(told).map_err(cannot)?;
         events.watch(&dir, RecursiveMode::NonRecursive).map_err(cannot)?;
-        Ok(Watcher { _events: events })
-    }
-
-    /// Whether a pass could take something in now, by the names alone: a group has all its
-    /// parts, or one that belongs to a deferred package.
-    ///
-    /// # Errors
-    /// When a directory cannot be read.
-    pub fn is_ready(&self) -> Result<bool> {
-        let groups = self.scan()?.groups;
-        let late = |group: &Group| self.dir("deferred").join(group.name.to_string()).is_dir();
-        Ok(groups.iter().any(|group| group.has_all() || late(group)))
+        self.inbox.listen();
+        Ok(Watcher { _events: events, dir, watched, inbox: self.inbox.clone() })
     }
 
     /// How long until something is due by itself: a deferred package's next try (by `now`), or
@@ -67,7 +89,7 @@ impl Spool {
             let next = stored.reason.and_then(|reason| reason.next_try);
             due.extend(next.map(|next| (next - now).to_std().unwrap_or_default()));
         }
-        for group in self.scan()?.groups {
+        for group in self.waiting()?.groups {
             let left = settle.saturating_sub(group.age(wall));
             due.extend((left > Duration::ZERO).then_some(left));
         }
@@ -84,9 +106,26 @@ impl Group {
     }
 }
 
-/// Something may have arrived: a file did, or the kernel's queue ran over, or it failed.
-fn is_reason(event: &notify::Result<notify::Event>) -> bool {
-    event.as_ref().map_or(true, |event| event.need_rescan() || is_arrival(&event.kind))
+/// A part may have arrived, or the kernel's queue ran over, or it failed, or the directory is not
+/// there any more.
+fn is_reason(event: &notify::Result<notify::Event>, dir: &Path, inbox: &Inbox) -> bool {
+    let is_lost = event.as_ref().map_or(true, |event| event.need_rescan() || is_gone(event, dir));
+    if is_lost {
+        inbox.lost();
+        return true;
+    }
+    // Of a rename within the directory the new name is the last.
+    let file = event.as_ref().ok().and_then(|event| event.paths.last()?.file_name());
+    event.as_ref().is_ok_and(|event| is_arrival(&event.kind))
+        && file.is_some_and(|file| inbox.told(file.to_owned()))
+}
+
+/// The directory itself left. By its last name: how the events write the path before it is their
+/// affair.
+fn is_gone(event: &notify::Event, dir: &Path) -> bool {
+    let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+    (event.kind.is_remove() || event.kind == moved)
+        && event.paths.iter().any(|path| path.file_name() == dir.file_name())
 }
 
 /// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
@@ -109,16 +148,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lost_events_wake_too() {
+    fn parts_and_lost_events_wake() {
         use notify::event::Flag;
+        let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let event = |kind, file: &str| notify::Event::new(kind).add_path(file.into());
+        let part = "/spool/incoming/ENG26112008000000MFA002001";
         let lost = notify::Event::new(EventKind::Other).set_flag(Flag::Rescan);
         let cases = [
             (Ok(lost), true),
             (Ok(notify::Event::new(EventKind::Other)), false),
+            (Ok(event(close, part)), true),
+            (Ok(event(close, "/spool/incoming/readme.txt")), false),
+            (Ok(event(EventKind::Remove(RemoveKind::File), part)), false),
+            (Ok(event(EventKind::Any, "/spool/incoming")), false),
             (Err(notify::Error::generic("gone")), true),
         ];
         for (event, wanted) in cases {
-            assert_eq!(is_reason(&event), wanted, "{event:?}");
+            assert_eq!(
+                is_reason(&event, Path::new("./incoming"), &Inbox::default()),
+                wanted,
+                "{event:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_directory_itself_going_away_wakes_too() {
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        for kind in [moved, EventKind::Remove(RemoveKind::Folder)] {
+            for (path, wanted) in [("/incoming", true), ("/incoming/x", false)] {
+                let event = notify::Event::new(kind).add_path(path.into());
+                assert_eq!(
+                    is_reason(&Ok(event), Path::new("./incoming"), &Inbox::default()),
+                    wanted,
+                    "{kind:?} {path}"
+                );
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The one door: plans become tracker writes, read back, and a new base.
 
 mod batch;
+mod cut;
 mod doubt;
 mod intent;
 mod names;

@@ -98,6 +98,7 @@ impl Step<'_, '_> {
                 to: value.clone(),
                 rule: self.rule.name.clone(),
                 overwrote,
+                cut: false,
             });
         }
         self.plan.wanted.insert(field.to_owned(), value);

@@ -79,6 +79,9 @@ pub struct Change {
     /// A local edit of a field the partner owns is lost by it (it stays in `from`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overwrote: bool,
+    /// The tracker holds less of it than it was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// A side of the exchange.
@@ -185,6 +188,7 @@ impl OutPlan {
             to,
             rule: self.sources.get(field).cloned().unwrap_or_default(),
             overwrote: false,
+            cut: false,
         };
         let (old, new) = (&before.fields, &self.outgoing.fields);
         let fields: BTreeSet<&str> = old.iter().chain(new.iter()).map(|(field, _)| field).collect();
@@ -240,6 +244,7 @@ impl InPlan {
                 to: value,
                 rule: rule.name.clone(),
                 overwrote: false,
+                cut: false,
             });
         }
     }

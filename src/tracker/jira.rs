@@ -220,7 +220,7 @@ impl Tracker for Jira {
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {
-        comments::add(self, key, comment, &mut None)
+        comments::add(self, key, comment, &mut None).map(|(id, _)| id)
     }
 
     fn edit_comment(&self, key: &str, id: &str, text: &str) -> Result<()> {

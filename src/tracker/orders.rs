@@ -1,6 +1,6 @@
 //! Everything to be written to an issue, as one order; what came of it, as a receipt.
 
-use super::{Changes, NewComment, Refused, TRACKER_REFUSED, Tracker, Written};
+use super::{Changes, NewComment, Refused, Remark, TRACKER_REFUSED, Tracker, Written};
 use crate::issue::{Attachment, Issue};
 use crate::{Error, Fault};
 
@@ -35,6 +35,9 @@ pub struct Receipt {
     pub key: Option<String>,
     /// The fields that were not taken.
     pub refused: Vec<Refused>,
+    /// What the tracker made of fields and comments that it took, where that is not what was
+    /// sent.
+    pub remarks: Vec<Remark>,
     /// The ids of the comments that were added, in the order of the order.
     pub comments: Vec<String>,
     /// For each file that was tried, in their order: what the tracker said against it.
@@ -72,17 +75,18 @@ fn carry_out<T: Tracker + ?Sized>(
 ) -> Result<(), Error> {
     let key = match &order.key {
         None => {
-            let Written { issue, refused } = tracker.create(&order.marker, &order.changes)?;
-            receipt.refused = refused;
+            let Written { issue, refused, remarks } =
+                tracker.create(&order.marker, &order.changes)?;
+            (receipt.refused, receipt.remarks) = (refused, remarks);
             let key = issue.id.clone();
             receipt.issue = Some(issue);
             key
         }
         Some(key) => {
             if !order.changes.is_empty() {
-                let Written { issue, refused } =
+                let Written { issue, refused, remarks } =
                     tracker.update(key, &order.changes, order.expected.as_ref())?;
-                receipt.refused = refused;
+                (receipt.refused, receipt.remarks) = (refused, remarks);
                 receipt.issue = Some(issue);
             }
             key.clone()

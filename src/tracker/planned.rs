@@ -180,7 +180,7 @@ impl Tracker for Planned {
         plan.markers.insert(key.clone(), Some(marker.to_owned()).filter(|m| !m.is_empty()));
         drop(plan);
         self.keep(issue);
-        Ok(Written { issue: self.get(&key)?, refused })
+        Ok(Written { issue: self.get(&key)?, refused, remarks: Vec::new() })
     }
 
     fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written> {
@@ -189,7 +189,7 @@ impl Tracker for Planned {
         if changed {
             self.keep(issue);
         }
-        Ok(Written { issue: self.get(key)?, refused })
+        Ok(Written { issue: self.get(key)?, refused, remarks: Vec::new() })
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {

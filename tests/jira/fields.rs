@@ -164,19 +164,79 @@ fn names_of_files_and_labels_stay_apart() {
     }
 }
 
-#[test]
-fn the_whole_of_a_cut_text_is_attached_where_that_is_asked_for() {
-    let Site { jira, stub: _stub, .. } =
-        with(Stub::server(), |options| options.attach_cut_text = true);
-    let long = "Motor läuft unrund\n".repeat(3000);
-    let set = changes(&[("summary", text("s")), ("description", text(&long))]);
-    let issue = jira.create("main/p:1", &set).unwrap().issue;
-    assert_eq!(issue.attachments.len(), 1);
+fn content(file: &engsync::issue::Attachment) -> String {
     let mut whole = String::new();
     let sink = &mut |reader: &mut dyn Read| reader.read_to_string(&mut whole).map(drop);
-    issue.attachments[0].read_with(sink).unwrap();
-    assert_eq!((issue.attachments[0].name.as_str(), whole), ("description.txt", long));
-    assert!(jira.update("TST-1", &set, None).unwrap().issue.attachments.len() == 1);
+    file.read_with(sink).unwrap();
+    whole
+}
+
+#[test]
+fn a_text_that_is_cut_is_told_and_attached_whole_where_that_is_asked_for() {
+    let long = "Motor läuft unrund\n".repeat(3000);
+    let label = "x".repeat(300);
+    let set = changes(&[
+        ("summary", text(&"Tür ".repeat(100))),
+        ("description", text(&long)),
+        ("labels", Value::list(vec!["short".into(), label.clone()])),
+        ("Partner Note", text("short")),
+    ]);
+    let order = || Order {
+        marker: "main/p:1".to_owned(),
+        changes: set.clone(),
+        comments: vec![note("short", "a"), note(&long, "b")],
+        ..Order::default()
+    };
+    let fields = ["description", "labels", "summary", "comments"];
+    for Site { jira, stub: _stub, .. } in sites() {
+        let receipt = jira.write_many(&[order()], &|| true).remove(0);
+        let told: Vec<&str> = receipt.remarks.iter().map(|told| told.field.as_str()).collect();
+        assert_eq!(told, fields);
+        assert!(receipt.remarks.iter().all(|remark| remark.code == TEXT_CUT));
+        let words = &receipt.remarks[0].text;
+        assert!(words.ends_with("has 57000 characters, and the tracker takes 32767"), "{words}");
+        let issue = receipt.issue.unwrap();
+        assert_eq!(issue.attachments.len(), 0);
+        assert!(issue.comments[1].text.ends_with("[… cut: 57000 characters]"));
+        let update = Order { key: Some(issue.id), ..order() };
+        let again = jira.write_many(&[update], &|| true).remove(0);
+        assert_eq!(again.remarks, receipt.remarks, "an interrupted try may not have told");
+    }
+    for site in sites() {
+        let Site { jira, stub: _stub, .. } =
+            with(site.stub, |options| options.attach_cut_text = true);
+        let receipt = jira.write_many(&[order()], &|| true).remove(0);
+        let issue = receipt.issue.unwrap();
+        let comment = format!("comment {} (whole text).txt", issue.comments[1].id);
+        let whole = [
+            ("description (whole text).txt", long.as_str()),
+            ("labels (whole text).txt", &label),
+            ("summary (whole text).txt", &"Tür ".repeat(100)),
+            (&comment, &long),
+        ];
+        let kept: Vec<(&str, String)> =
+            issue.attachments.iter().map(|file| (file.name.as_str(), content(file))).collect();
+        assert_eq!(kept, whole.map(|(name, text)| (name, text.to_owned())));
+        assert!(receipt.remarks[0].text.contains("\"description (whole text).txt\""));
+        // A try that was interrupted in between is made good, and nothing comes twice.
+        jira.detach(&issue.id, "description (whole text).txt").unwrap();
+        let update = || Order { key: Some(issue.id.clone()), ..order() };
+        for _ in 0..2 {
+            let again = jira.write_many(&[update()], &|| true).remove(0).issue.unwrap();
+            assert_eq!((again.attachments.len(), again.comments.len()), (4, 2));
+        }
+    }
+    // What is refused was not cut, and a file that is refused keeps nothing from being written.
+    let Site { jira, stub, .. } = with(Stub::server(), |options| options.attach_cut_text = true);
+    jira.schema().unwrap();
+    stub.world().hidden = vec!["description"];
+    stub.rule(Rule::next("POST", "/attachments", answer(413, &[], "")).always());
+    let receipt = jira.write_many(&[order()], &|| true).remove(0);
+    assert!(receipt.error.is_none(), "{receipt:?}");
+    assert_eq!(receipt.refused[0].field, "description");
+    let told: Vec<&str> = receipt.remarks.iter().map(|told| told.field.as_str()).collect();
+    assert_eq!(told, fields[1..]);
+    assert!(receipt.remarks[0].text.contains("could not be attached: "));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn written(written: Written) -> Written {
     let refused = refused.map(|refused| Refused { field: ours(&refused.field), ..refused });
     let mut refused: Vec<Refused> = refused.collect();
     refused.sort_by(|a, b| a.field.cmp(&b.field));
-    Written { issue: issue(written.issue), refused }
+    Written { issue: issue(written.issue), refused, remarks: written.remarks }
 }
 
 impl<T: Tracker> Renamed<T> {

@@ -21,7 +21,7 @@ pub(super) fn outward_mark(field: &str) -> String {
 
 pub(super) fn local_change(field: &str, to: Option<Value>) -> Change {
     let (field, rule) = (field.to_owned(), String::new());
-    Change { side: Side::Local, field, from: None, to, rule, overwrote: false }
+    Change { side: Side::Local, field, from: None, to, rule, overwrote: false, cut: false }
 }
 
 pub(super) fn inputs_of(value: Option<&Value>) -> String {

@@ -3,6 +3,7 @@
 use super::super::conflict::{Conflict, Decided};
 use super::super::plan::{Change, Outcome, Side};
 use super::Context;
+use super::cut::Cuts;
 use super::intent::{announce, announced};
 use super::work::Work;
 use crate::issue::{Issue, Value};
@@ -92,6 +93,7 @@ fn decide(
             to: decided.value.clone(),
             rule: format!("conflict {} ({})", row.id, decided.take),
             overwrote: false,
+            cut: false,
         };
         if !shared {
             announce(context, &work.link, &change)?;
@@ -101,7 +103,9 @@ fn decide(
             announced(context, &work.link)?;
             return Err(Error::setup(refused.code, refused.text.clone()));
         }
-        work.record(change);
+        let cuts = Cuts::of(written.remarks, &changes, &[], &written.issue, context.schema);
+        work.remark(&cuts.remarks);
+        work.record(Change { cut: cuts.has(&conflict.field), ..change });
         work.local = Some(written.issue);
     }
     let last = if shared { None } else { Some(context.state.begin()?) };

@@ -1,12 +1,15 @@
 //! From a plan to an order for the tracker, and from its receipt back to the issue.
 
-use super::super::plan::{Action, FilePlan, Held, InPlan, Outcome};
+use super::super::plan::{Action, Change, FilePlan, Held, InPlan, Outcome};
+use super::cut::Cuts;
 use super::names::{inputs_of, inward_mark, local_change, marker, token};
 use super::work::Work;
 use crate::issue::{Attachment, Value};
 use crate::state::Incoming;
-use crate::tracker::{Changes, LOCAL_GONE, NewComment, Order, Receipt, Refused, TRACKER_REFUSED};
-use crate::{Error, Result};
+use crate::tracker::{
+    Changes, LOCAL_GONE, NewComment, Order, Receipt, Refused, Remark, TRACKER_REFUSED,
+};
+use crate::{Error, Finding, Result};
 
 impl Work<'_> {
     /// What the tracker is to write; `None`: nothing.
@@ -59,7 +62,7 @@ impl Work<'_> {
         self.outcome.findings.extend(plan.findings.iter().cloned());
         let mut tried = Vec::new();
         if let Some(receipt) = receipt {
-            let Receipt { key, refused, comments, files, issue, error, .. } = receipt;
+            let Receipt { key, refused, remarks, comments, files, issue, error, .. } = receipt;
             if let Some(error) = error {
                 return Err(error);
             }
@@ -72,9 +75,12 @@ impl Work<'_> {
                 self.outcome.local = Some(issue.id.clone());
                 self.outcome.action = Action::Created;
             }
-            self.take_back(&refused, plan);
+            let wanted = self.wanted(plan);
+            let cuts = Cuts::of(remarks, &wanted, &refused, &issue, self.context.schema);
+            self.remark(&cuts.remarks);
+            self.take_back(&refused, &wanted, plan, &cuts);
             self.local = Some(issue);
-            self.note_comments(plan, comments);
+            self.note_comments(plan, comments, &cuts);
             tried = files;
         }
         self.note_files(plan, tried);
@@ -84,9 +90,15 @@ impl Work<'_> {
         self.settle(plan)
     }
 
+    /// What the tracker said of what it took.
+    pub(super) fn remark(&mut self, remarks: &[Remark]) {
+        let findings =
+            remarks.iter().map(|remark| Finding::warning(remark.code, remark.text.as_str()));
+        self.outcome.findings.extend(findings);
+    }
+
     /// What the tracker made of our values.
-    fn take_back(&mut self, refused: &[Refused], plan: &InPlan) {
-        let wanted = self.wanted(plan);
+    fn take_back(&mut self, refused: &[Refused], wanted: &Changes, plan: &InPlan, cuts: &Cuts) {
         for refused in refused {
             let value = wanted.get(&refused.field).cloned().flatten();
             let held = Held {
@@ -103,15 +115,16 @@ impl Work<'_> {
                 && !refused.iter().any(|refused| refused.field == change.field);
             if done {
                 self.link.base.held.remove(&inward_mark(&change.field));
-                self.record(change.clone());
+                self.record(Change { cut: cuts.has(&change.field), ..change.clone() });
             }
         }
     }
 
-    fn note_comments(&mut self, plan: &InPlan, ids: Vec<String>) {
+    fn note_comments(&mut self, plan: &InPlan, ids: Vec<String>, cuts: &Cuts) {
         for ((provenance, comment), id) in plan.comments.iter().zip(ids) {
+            let change = local_change("comments", Value::text(&comment.text));
+            self.record(cuts.comment(change, &id, self.local.as_ref()));
             self.link.base.comments_in.insert(provenance.clone(), id);
-            self.record(local_change("comments", Value::text(&comment.text)));
         }
     }
 

@@ -45,7 +45,8 @@ pub(super) fn create(tracker: &Embedded, marker: &str, wanted: &Changes) -> Resu
         fields.set(field, Value::text(value));
     }
     tracker.commit(tx)?;
-    Ok(Written { issue: Issue { id: key, fields, revision, ..Issue::default() }, refused })
+    let issue = Issue { id: key, fields, revision, ..Issue::default() };
+    Ok(Written { issue, refused, remarks: Vec::new() })
 }
 
 pub(super) fn update(
@@ -84,7 +85,7 @@ pub(super) fn update(
     save(tracker, &mut stored, &changes)?;
     let issue = read::whole(tracker, stored)?;
     tracker.commit(tx)?;
-    Ok(Written { issue, refused })
+    Ok(Written { issue, refused, remarks: Vec::new() })
 }
 
 /// Ties an issue to a marker or unties it. `external_id` follows, unless it was written by

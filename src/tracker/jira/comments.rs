@@ -5,6 +5,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::fields::Cut;
 use super::{Jira, Visibility, adf, client, fields};
 use crate::issue::{Comment, Person};
 use crate::tracker::NewComment;
@@ -75,29 +76,37 @@ pub(super) fn myself(jira: &Jira) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Adds a comment unless it is there. `there` keeps the comments of the issue between several
-/// calls for it; a list that is empty already means that the issue is new.
+/// Adds a comment unless it is there; answers its id, and what of it was cut. `there` keeps the
+/// comments of the issue between several calls for it; a list that is empty already means that
+/// the issue is new.
 pub(super) fn add(
     jira: &Jira,
     key: &str,
     comment: &NewComment,
     there: &mut Option<Vec<Json>>,
+) -> Result<(String, Option<Cut>)> {
+    let (body, cut) = fields::fit_comment(&comment.text);
+    Ok((added(jira, key, comment, &body, there)?, cut))
+}
+
+fn added(
+    jira: &Jira,
+    key: &str,
+    comment: &NewComment,
+    body: &str,
+    there: &mut Option<Vec<Json>>,
 ) -> Result<String> {
     let at_issue = |failure| jira.at_issue(failure, key);
-    let (body, cut) = fields::fit_comment(&comment.text);
-    if cut.is_some() {
-        tracing::warn!(key, "a comment was cut: it is longer than the tracker takes");
-    }
     if !comment.token.is_empty() {
         if there.is_none() {
             *there = Some(listed(jira, key).map_err(at_issue)?);
         }
         let there = there.as_deref().unwrap_or_default();
-        if let Some(id) = matching(jira, there, &comment.token, &body).map_err(at_issue)? {
+        if let Some(id) = matching(jira, there, &comment.token, body).map_err(at_issue)? {
             return Ok(id);
         }
     }
-    let mut json = json!({ "body": document(jira, &body) });
+    let mut json = json!({ "body": document(jira, body) });
     if !comment.token.is_empty() {
         json["properties"] = json!([{"key": PROPERTY, "value": {"token": comment.token}}]);
     }
@@ -120,7 +129,7 @@ pub(super) fn add(
         // Whether it was added can be seen; it is not added again before that.
         Err(doubt @ Failure::InDoubt { .. }) if !comment.token.is_empty() => {
             let now = listed(jira, key).map_err(at_issue)?;
-            let made = matching(jira, &now, &comment.token, &body).map_err(at_issue)?;
+            let made = matching(jira, &now, &comment.token, body).map_err(at_issue)?;
             *there = Some(now);
             made.ok_or_else(|| doubt.into())
         }

@@ -54,6 +54,11 @@ impl Kind {
                 || ["description", "environment"].contains(&self.of.as_str()))
     }
 
+    /// Labels, which hold no blanks.
+    fn is_labels(&self) -> bool {
+        self.list && self.word == "string" && self.of.ends_with("labels")
+    }
+
     /// How many UTF-16 units a text may have, as Jira counts.
     pub(super) fn limit(&self) -> usize {
         let short = self.of == "summary" || self.of.ends_with(":textfield");
@@ -149,8 +154,29 @@ fn instant(text: &str) -> String {
 pub(super) struct Encoded {
     /// What is sent.
     pub(super) json: Json,
-    /// The whole of a text that was cut.
-    pub(super) cut: Option<String>,
+    /// What was cut.
+    pub(super) cut: Option<Cut>,
+}
+
+/// A text that is longer than its field takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// The whole of it.
+    pub(super) whole: String,
+    /// Its length, in UTF-16 units.
+    length: usize,
+    /// What the field takes.
+    most: usize,
+}
+
+impl Cut {
+    /// In words.
+    pub(super) fn text(&self, what: &str) -> String {
+        format!(
+            "{what} was cut: it has {} characters, and the tracker takes {}",
+            self.length, self.most
+        )
+    }
 }
 
 /// Our value for a field; the error says why it does not fit.
@@ -168,13 +194,18 @@ pub(super) fn encode(
     };
     if kind.list {
         let mut items: Vec<Json> = Vec::new();
+        let mut cut = None;
         for item in value.items().iter().filter(|item| !item.is_empty()) {
             let json = one(item, known, path, cloud)?;
             if !items.contains(&json) {
                 items.push(json);
             }
+            if kind.is_labels() && units(item.trim()) > LABEL {
+                let length = units(item.trim());
+                cut = cut.or_else(|| Some(Cut { whole: item.clone(), length, most: LABEL }));
+            }
         }
-        return Ok(whole(Json::Array(items)));
+        return Ok(Encoded { json: Json::Array(items), cut });
     }
     let text = value.joined(", ");
     if kind.is_text() && path.is_empty() {
@@ -201,7 +232,7 @@ fn one(text: &str, known: &Known, path: &[String], cloud: bool) -> Result<Json, 
             .fold(json!(text), |inner, part| json!({part.as_str(): inner})));
     }
     match kind.word.as_str() {
-        "string" if known.kind.list && known.kind.of.ends_with("labels") => Ok(json!(label(text))),
+        "string" if known.kind.is_labels() => Ok(json!(label(text))),
         "string" | "any" | "" => Ok(json!(text)),
         "number" => number(text),
         "date" => date(text),
@@ -267,13 +298,16 @@ fn date_time(text: &str) -> Result<Json, String> {
     }
 }
 
+/// How long a label may be, in UTF-16 units.
+const LABEL: usize = 255;
+
 /// A label cannot hold blanks: each becomes `_`. What then could be taken for another label gets
 /// a word of its own, so that `a b` and `a_b` stay two.
 pub(super) fn label(text: &str) -> String {
     let text = text.trim();
     let legal: String =
         text.chars().map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c }).collect();
-    let long = units(&legal) > 255;
+    let long = units(&legal) > LABEL;
     if legal == text && !long {
         return legal;
     }
@@ -281,8 +315,8 @@ pub(super) fn label(text: &str) -> String {
     format!("{}~{}", cut_units(&legal, 246), &word[..8])
 }
 
-/// Makes a text fit its field; answers the whole of it where it had to be cut.
-fn fit(text: &str, kind: &Kind) -> (String, Option<String>) {
+/// Makes a text fit its field; answers what was cut, too.
+fn fit(text: &str, kind: &Kind) -> (String, Option<Cut>) {
     let mut fitted: String =
         text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).collect();
     let single = kind.of == "summary" || kind.of.ends_with(":textfield");
@@ -297,7 +331,7 @@ fn fit(text: &str, kind: &Kind) -> (String, Option<String>) {
     let mark =
         if single { " […]".to_owned() } else { format!("\n[… cut: {length} characters]") };
     let kept = cut_units(&fitted, most - units(&mark));
-    (format!("{}{mark}", kept.trim_end()), Some(text.to_owned()))
+    (format!("{}{mark}", kept.trim_end()), Some(Cut { whole: text.to_owned(), length, most }))
 }
 
 pub(super) fn units(text: &str) -> usize {
@@ -317,7 +351,7 @@ pub(super) fn cut_units(text: &str, most: usize) -> &str {
 }
 
 /// Makes the text of a comment fit.
-pub(super) fn fit_comment(text: &str) -> (String, Option<String>) {
+pub(super) fn fit_comment(text: &str) -> (String, Option<Cut>) {
     fit(text, &Kind { word: "string".to_owned(), ..Kind::default() })
 }
 

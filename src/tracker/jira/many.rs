@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value as Json;
 
 use super::client::{gone, parallel};
+use super::fields::Cut;
 use super::files::Listed;
 use super::meta::{Meta, Place};
 use super::plan::{self, Plan};
@@ -14,7 +15,7 @@ use super::write::{self, Failed};
 use super::{Jira, comments, fields, files, read};
 use crate::issue::{Attachment, Content, Value};
 use crate::tracker::orders::GoOn;
-use crate::tracker::{Order, Receipt, TRACKER_REFUSED, Written};
+use crate::tracker::{Order, Receipt, Remark, TEXT_CUT, TRACKER_REFUSED, Written};
 use crate::{Error, Fault, Result};
 
 /// So few new issues are made one after the other, so that their keys follow the delivery.
@@ -36,7 +37,9 @@ pub(super) fn one(jira: &Jira, order: &Order<'_>) -> Result<Written> {
     let receipt = receipts.pop().unwrap_or_default();
     match (receipt.error, receipt.issue) {
         (Some(error), _) => Err(error),
-        (None, Some(issue)) => Ok(Written { issue, refused: receipt.refused }),
+        (None, Some(issue)) => {
+            Ok(Written { issue, refused: receipt.refused, remarks: receipt.remarks })
+        }
         (None, None) => Err(gone(&receipt.key.unwrap_or_default())),
     }
 }
@@ -113,19 +116,22 @@ fn carry_out(
     let key = written?;
     proof.fields = std::mem::take(&mut plan.wanted);
     proof.status = plan.status.take().map(|(_, status)| status);
+    let mut cut: Vec<(String, String, Cut)> = Vec::new();
+    for (field, text) in std::mem::take(&mut plan.cut) {
+        cut.push((field.clone(), field, text));
+    }
     let mut there = order.key.is_none().then(Vec::new);
     for comment in &order.comments {
         proof.touched = true;
-        let id = comments::add(jira, &key, comment, &mut there)?;
+        let (id, text) = comments::add(jira, &key, comment, &mut there)?;
+        cut.extend(text.map(|text| ("comments".to_owned(), format!("comment {id}"), text)));
         proof.comments.push(id.clone());
         receipt.comments.push(id);
     }
     let mut attached = now.map_or_else(Vec::new, |now| files::listed(&now["fields"]["attachment"]));
-    if jira.options.attach_cut_text {
-        for (field, whole) in &plan.cut {
-            let file = whole_text(field, whole);
-            attach(jira, &key, &file, &mut attached, proof)?;
-        }
+    for (field, what, text) in cut {
+        let words = kept_whole(jira, &key, &what, &text, &mut attached, proof)?;
+        receipt.remarks.push(Remark { field, code: TEXT_CUT, text: words });
     }
     for file in &order.files {
         match attach(jira, &key, file, &mut attached, proof) {
@@ -196,10 +202,30 @@ impl Content for Text {
     }
 }
 
-/// A text that was cut, as a file.
-fn whole_text(field: &str, text: &str) -> Attachment {
-    let size = text.len() as u64;
-    Attachment::new(&format!("{field}.txt"), Some(size), Arc::new(Text(text.to_owned())))
+/// Attaches the whole of a text that was cut, where that is asked for; says what became of it.
+fn kept_whole(
+    jira: &Jira,
+    key: &str,
+    what: &str,
+    cut: &Cut,
+    attached: &mut Vec<Listed>,
+    proof: &mut Proof,
+) -> Result<String> {
+    let words = cut.text(what);
+    if !jira.options.attach_cut_text {
+        return Ok(words);
+    }
+    // No name that a partner's file is likely to have.
+    let name = format!("{what} (whole text).txt");
+    let size = cut.whole.len() as u64;
+    let file = Attachment::new(&name, Some(size), Arc::new(Text(cut.whole.clone())));
+    match attach(jira, key, &file, attached, proof) {
+        Ok(()) => Ok(format!("{words}; the whole is attached as {name:?}")),
+        Err(error) if error.fault == Fault::Item && error.code == TRACKER_REFUSED => {
+            Ok(format!("{words}; the whole could not be attached: {}", error.line()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads what was written; what a search tells of an older state is read again by its key.

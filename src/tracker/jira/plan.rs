@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::Jira;
-use super::fields::{self, Encoded, same};
+use super::fields::{self, Cut, Encoded, same};
 use super::meta::{Known, Meta, Place};
 use crate::Result;
 use crate::issue::{Field, Value};
@@ -25,8 +25,8 @@ pub(super) struct Plan {
     pub(super) resolution: Option<(Field, Json)>,
     /// What does not fit.
     pub(super) refused: Vec<Refused>,
-    /// The whole of texts that were cut.
-    pub(super) cut: Vec<(Field, String)>,
+    /// The texts that were cut.
+    pub(super) cut: Vec<(Field, Cut)>,
     /// What will be read where all goes well, to see whether an index lags.
     pub(super) wanted: Vec<(Place, Option<Value>)>,
 }
@@ -38,6 +38,7 @@ impl Plan {
             return false;
         }
         for name in self.names.remove(id).unwrap_or_default() {
+            self.cut.retain(|(field, _)| *field != name);
             self.refused.push(refusal(&name, format!("{name}: {why}")));
         }
         self.wanted.retain(|(place, _)| place.id != id);
@@ -103,7 +104,10 @@ fn one(
         Err(why) => return Ok(Err(why)),
     };
     let wanted = fields::decode(&encoded.json, &known.kind, path);
+    let cut = encoded.cut.map(|cut| (name.clone(), cut));
     if same(wanted.as_ref(), current.as_ref()) {
+        // An earlier try may have been interrupted before it could say so.
+        plan.cut.extend(cut);
         return Ok(Ok(()));
     }
     let before = expected.and_then(|expected| expected.get(name));
@@ -127,7 +131,7 @@ fn one(
         id => {
             plan.fields.insert(id.to_owned(), encoded.json);
             plan.names.entry(id.to_owned()).or_default().push(name.clone());
-            plan.cut.extend(encoded.cut.map(|whole| (name.clone(), whole)));
+            plan.cut.extend(cut);
             let path = path.to_vec();
             plan.wanted.push((Place { id: id.to_owned(), path }, wanted));
         }

@@ -173,7 +173,8 @@ impl Roundup {
     /// The issue read back.
     pub(super) fn written(&self, key: &str, refused: Vec<Refused>) -> Result<Written> {
         let issue = self.read_many(&[key.to_owned()])?.pop().flatten();
-        Ok(Written { issue: issue.ok_or_else(|| gone("issue", key))?, refused })
+        let issue = issue.ok_or_else(|| gone("issue", key))?;
+        Ok(Written { issue, refused, remarks: Vec::new() })
     }
 
     /// Changes an issue; answers the fields that were not taken.
