@@ -28,7 +28,9 @@ use snapshot::differences;
 /// A variant of the installation: what stands under `[spool]`, under `[tracker]` and, where the
 /// OFTP server has directories of its own, under the partner's `transport`; what that server does, and
 /// what the file system does not.
-const VARIANTS: [(&str, &str, &str, Option<&str>, Oftp, Env); 7] = [
+type Variant = (&'static str, &'static str, &'static str, Option<&'static str>, Oftp, Env);
+
+const VARIANTS: [Variant; 7] = [
     ("tracker in the state's file", "", "", None, Oftp::Absent, &[]),
     ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Absent, &[]),
     ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Absent, &[]),
@@ -48,7 +50,7 @@ struct Figures {
 
 /// A run that dies at step `n`, as a power switch would have it; whether it did.
 fn dies_at(dir: &Path, step: u64, env: Env) -> bool {
-    let done = command(dir, &["run", "-q"], &with(env, "ENGSYNC_DIE_AT_STEP", step));
+    let done = command(dir, &["run", "-q"], &with(env, "ENGSYNC_DIE_AT_STEP", step.to_string()));
     done.status.code().is_none()
 }
 

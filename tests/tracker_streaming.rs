@@ -49,7 +49,7 @@ fn peak() -> u64 {
 }
 
 #[test]
-fn large_attachments_stream_both_ways() {
+fn row_35_large_attachments_stream_both_ways() {
     let size = 64 << 20;
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
