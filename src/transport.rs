@@ -6,6 +6,7 @@
 pub mod folder;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
@@ -133,6 +134,22 @@ pub trait Transport {
     /// As the trait says; [`NAME_TAKEN`] when a part is there already with other content.
     /// Repeating it is safe whatever happened.
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()>;
+
+    /// Delivers several packages, as [`Transport::deliver`] does each, and hands the outcome of each with
+    /// its number to `done`: where the other side is far away, faster than one by one. After
+    /// `done` breaks no further package is begun; of those that were, it is told all the same.
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        for (at, parts) in packages.iter().enumerate() {
+            let outcome = self.deliver(parts);
+            if done(at, outcome).is_break() {
+                return;
+            }
+        }
+    }
 
     /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe
     /// file in `outbox_tmp`. Every problem is listed, none hidden behind the first.

@@ -15,6 +15,7 @@
 //!   description is renamed when every other part is there.
 //! - When a connection breaks, the next one looks at both names before it renames again.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use self::client::{Answer, Client};
@@ -165,6 +166,28 @@ impl Transport for Sftp {
         deliver::deliver(&mut self.link, &self.disk, &[parts])?.pop().unwrap_or(Ok(()))?;
         self.tell();
         Ok(())
+    }
+
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        self.link.begin();
+        let packages: Vec<&[Parcel]> = packages.iter().map(Vec::as_slice).collect();
+        match deliver::deliver(&mut self.link, &self.disk, &packages) {
+            Ok(fates) => {
+                // All were begun together.
+                for (at, fate) in fates.into_iter().enumerate() {
+                    let _ = done(at, fate);
+                }
+            }
+            // None was begun.
+            Err(error) => {
+                let _ = done(0, Err(error));
+            }
+        }
+        self.tell();
     }
 
     fn check(&mut self, write: bool) -> Vec<Probe> {

@@ -1,6 +1,7 @@
 //! The service lives on while it waits for somebody's server: a transfer may take longer than
 //! systemd's patience.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -92,9 +93,27 @@ impl Transport for Beating {
         self.inner.remove(file)
     }
 
+    fn remove_all(
+        &mut self,
+        files: &[Listed],
+        done: &mut dyn FnMut(&Listed, Result<Removal>) -> Result<()>,
+    ) -> Result<()> {
+        let _pulse = Pulse::start(self.beat);
+        self.inner.remove_all(files, done)
+    }
+
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()> {
         let _pulse = Pulse::start(self.beat);
         self.inner.deliver(parts)
+    }
+
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        let _pulse = Pulse::start(self.beat);
+        self.inner.deliver_all(packages, done);
     }
 
     fn check(&mut self, write: bool) -> Vec<Probe> {
