@@ -8,8 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 mod digest;
+mod stop;
 
 pub use digest::{Digest, Hasher};
+pub use stop::Stop;
 
 /// An instant; zones exist only where a partner's format or a person needs them.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -212,6 +214,7 @@ codes! {
     DATABASE = "database": "the state or tracker database could not be used";
     LOCKED = "locked": "another engsync works on this spool";
     NOT_FOUND = "not-found": "there is no such thing";
+    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 impl Error {

@@ -130,6 +130,63 @@ fn a_jira_of_the_configuration_is_checked_planned_written_and_swept() {
     assert_eq!(changes, &json!(["supplier_status"]));
 }
 
+/// What a run is to say alike before and after: actions, changes and what was held.
+fn gist(report: &serde_json::Value) -> Vec<serde_json::Value> {
+    let packages = report["packages"].as_array().unwrap().iter();
+    let issues = packages.flat_map(|package| package["issues"].as_array().unwrap());
+    let gist = issues.map(|issue| {
+        json!([issue["action"], issue["local_changes"], issue["remote_changes"], issue["held"]])
+    });
+    gist.collect()
+}
+
+/// Only the workflow knows what status an issue will have; a dry run must not end otherwise for
+/// that than the run it foretells.
+#[test]
+fn a_dry_run_foretells_what_becomes_of_new_issues() {
+    let rows = |initial: &str| {
+        let rules = RULES.replace("no_match = \"RECEIVED\"\n", "");
+        rules.replace("[\"Open\", \"RECEIVED\"]", &format!("[\"{initial}\", \"RECEIVED\"]"))
+    };
+    let by_hand =
+        json!({"project": {"key": "TST"}, "issuetype": {"id": "1"}, "summary": "by hand"});
+    for cloud in [false, true] {
+        // (the row of the table, whether there are issues already) -> (the exit code, told alike)
+        for (row, begun, code, alike) in
+            [("To Do", false, 0, false), ("To Do", true, 0, true), ("Suspended", true, 1, true)]
+        {
+            let stub = if cloud { Stub::cloud() } else { Stub::server() };
+            stub.world().initial = "To Do";
+            stub.world().default_priority = Some("Minor");
+            if begun {
+                stub.world().create(&by_hand, &json!(null)).unwrap();
+                stub.world().edit("TST-1", "status", json!("Analyzing"));
+                stub.world().edit("TST-1", "status", json!("Closed"));
+            }
+            let site = site(&stub);
+            let config = fs::read_to_string(site.path("engsync.toml")).unwrap();
+            let config = config.replace(RULES, &rows(row));
+            let api = if cloud { "cloud" } else { "server" };
+            let config =
+                config.replacen("kind = \"jira\"", &format!("kind = \"jira\"\napi = \"{api}\""), 1);
+            fs::write(site.path("engsync.toml"), config).unwrap();
+            deliver(&site, FIRST, "first", "2026/11/20T08:00:00");
+            deliver(&site, SECOND, "second", "2026/11/20T09:00:00");
+            let (planned, ran) =
+                (site.engsync(&["run", "-n", "--json"]), site.engsync(&["run", "--json"]));
+            let what = format!("{api} {row} {begun}:\n{}\n{}", planned.out, ran.out);
+            assert_eq!((planned.code, ran.code), (code, code), "{what}");
+            let actions = |report: &serde_json::Value| {
+                gist(report).iter().map(|issue| issue[0].clone()).collect::<Vec<_>>()
+            };
+            let (planned, ran) = (planned.json(), ran.json());
+            assert_eq!(actions(&planned), ["created", "updated"], "{what}");
+            assert_eq!(actions(&planned), actions(&ran), "{what}");
+            assert_eq!(gist(&planned) == gist(&ran), alike, "{what}");
+        }
+    }
+}
+
 /// From the limit of a field to everything that tells of it.
 #[test]
 fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {

@@ -51,7 +51,10 @@ impl Run<'_> {
         };
         let content = match doing.entry.digest() {
             Ok(content) => content,
-            Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
+            Err(error) if error.code == crate::DISK => {
+                return self.unreadable(doing, Some(&partner.key), &error);
+            }
+            Err(error) => return Err(error),
         };
         let total = doing.entry.total();
         let identity =

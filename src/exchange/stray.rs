@@ -32,7 +32,9 @@ impl Run<'_> {
         for part in &group.parts {
             let Some(known) = known.get(&part.name.index) else { return Ok(None) };
             // What cannot be read now is looked at again.
-            let Ok(digest) = disk.digest(&part.path) else { return Ok(None) };
+            let Ok(digest) = disk.digest(&part.path) else {
+                return self.tools.stop.go_on().map(|()| None);
+            };
             same &= *known == digest;
         }
         Ok(Some(Stray { partner, same }))

@@ -6,7 +6,7 @@ use super::super::{Exchange, Partner, Tools};
 use crate::spool::Group;
 use crate::state::{Answer, AnswerState, PackageRow};
 use crate::transport::{self, Parcel, Transport};
-use crate::{Code, DISK, Digest, Error, Result, stamp};
+use crate::{Code, DISK, Digest, Error, Result, STOPPED, stamp};
 
 /// What is wrong with one package is not wrong with the next.
 const OF_ONE_PACKAGE: [Code; 3] = [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, DISK];
@@ -70,6 +70,7 @@ pub(super) fn deliver(tools: &Tools<'_>, partner: &Partner, tally: &mut Exchange
         }
         match parcels(tools, &group, answer.as_ref()) {
             Ok(parcels) => batch.add(group, parcels),
+            Err(error) if error.code == STOPPED => return Ok(()),
             Err(error) => tally.fail(&error),
         }
         if batch.is_full() {
@@ -120,6 +121,8 @@ fn send(
             // One name in the way is its own trouble; nothing more goes through a broken
             // connection, and to say so once is enough.
             Err(error) if OF_ONE_PACKAGE.contains(&error.code) => tally.fail(&error),
+            // In the midst of a large part; the next start delivers it.
+            Err(error) if error.code == STOPPED => flow = ControlFlow::Break(()),
             Err(error) => {
                 if flow.is_continue() {
                     tally.fail(&error);

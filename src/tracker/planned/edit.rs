@@ -1,13 +1,13 @@
 //! What a tracker would make of values, as far as its schema tells.
 
 use super::super::embedded::{objection, shaped};
-use super::super::{Changes, Refused, Schema, TRACKER_REFUSED};
-use crate::issue::Record;
+use super::super::{Changes, FieldSpec, Refused, Schema, TRACKER_REFUSED};
+use crate::issue::{Field, Issue};
 
 /// Writes what the schema lets through. Answers what it does not, and whether anything changed.
 pub(super) fn write(
     schema: &Schema,
-    fields: &mut Record,
+    issue: &mut Issue,
     wanted: &Changes,
     expected: Option<&Changes>,
 ) -> (Vec<Refused>, bool) {
@@ -26,7 +26,7 @@ pub(super) fn write(
             refuse(text);
             continue;
         }
-        let now = fields.get(field).cloned();
+        let now = issue.fields.get(field).cloned();
         if now == value {
             continue;
         }
@@ -35,8 +35,25 @@ pub(super) fn write(
             refuse(format!("{field} was changed meanwhile"));
             continue;
         }
-        fields.set(field.clone(), value);
+        issue.fields.set(field.clone(), value);
+        issue.unknown.remove(field);
+        issue.unknown.extend(siblings(schema, field, wanted));
         changed = true;
     }
     (refused, changed)
+}
+
+/// Other names of the same field, or of parts of its value: what they read as then, only the
+/// tracker knows. Those that are written themselves are told.
+fn siblings<'a>(
+    schema: &'a Schema,
+    field: &'a Field,
+    wanted: &'a Changes,
+) -> impl Iterator<Item = Field> + 'a {
+    let id = |name: &'a Field, spec: &'a FieldSpec| spec.id.as_ref().unwrap_or(name);
+    let own = schema.fields.get(field).map_or(field, |spec| id(field, spec));
+    let same = move |(name, spec): &(&'a Field, &'a FieldSpec)| {
+        *name != field && id(name, spec) == own && !wanted.contains_key(*name)
+    };
+    schema.fields.iter().filter(same).map(|(name, _)| name.clone())
 }

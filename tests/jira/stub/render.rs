@@ -92,6 +92,19 @@ pub fn ticket(world: &World, ticket: &Ticket, fields: Option<&[String]>, props: 
     json
 }
 
+/// With its changelog, the newest first as Cloud tells it.
+pub fn with_moves(mut issue: Json, ticket: &Ticket) -> Json {
+    let told = ticket.moves.iter().rev().map(|(at, from, to)| {
+        let edit = json!({"field": "summary", "fromString": "s", "toString": "t"});
+        let status = json!({"field": "status", "fromString": from, "toString": to});
+        json!({"id": at.to_string(), "created": time(*at), "items": [edit, status]})
+    });
+    let told: Vec<Json> = told.collect();
+    issue["changelog"] =
+        json!({"startAt": 0, "maxResults": told.len(), "total": told.len(), "histories": told});
+    issue
+}
+
 pub fn comment(world: &World, note: &Note, properties: bool) -> Json {
     let mut json = json!({
         "id": note.id.to_string(), "body": note.body, "author": user(world, &note.author),
