@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::{Digest, Error, Result, codes};
+use crate::{Checked, Digest, Error, Result, codes};
 
 codes! {
     TRANSPORT = "transport": "the other side of a transport cannot be reached, refuses, or went away";
@@ -64,15 +64,6 @@ pub struct Parcel {
     pub path: PathBuf,
     /// What it holds.
     pub digest: Digest,
-}
-
-/// One thing `check` looked at: what, and the fault if there was one.
-#[derive(Debug)]
-pub struct Probe {
-    /// What was tried, as in "list /inbox".
-    pub what: String,
-    /// What came of it: a remark, or the error.
-    pub outcome: Result<String>,
 }
 
 /// Files in and out.
@@ -153,7 +144,7 @@ pub trait Transport {
 
     /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe
     /// file in `outbox_tmp`. Every problem is listed, none hidden behind the first.
-    fn check(&mut self, write: bool) -> Vec<Probe>;
+    fn check(&mut self, write: bool) -> Vec<Checked>;
 }
 
 /// Where a fetched file belongs in `into`: under its name, or the first of `NAME.2`, `NAME.3`, …

@@ -21,9 +21,9 @@ use std::path::Path;
 use self::client::{Answer, Client};
 use self::link::Link;
 use self::wire::Attributes;
-use super::{Fetched, Listed, Parcel, Probe, Removal, Transport};
-use crate::Result;
+use super::{Fetched, Listed, Parcel, Removal, Transport};
 use crate::disk::Disk;
+use crate::{Checked, Result};
 
 pub use code::*;
 pub use options::{Fingerprint, HostKeys, Options, Patience, Secret};
@@ -190,7 +190,7 @@ impl Transport for Sftp {
         self.tell();
     }
 
-    fn check(&mut self, write: bool) -> Vec<Probe> {
+    fn check(&mut self, write: bool) -> Vec<Checked> {
         check::check(&mut self.link, &self.disk, write)
     }
 }

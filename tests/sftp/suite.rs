@@ -334,7 +334,7 @@ fn looks(place: &Place) {
         let probes = place.sftp().check(write);
         assert_eq!(probes.len(), if write { 5 } else { 4 });
         for probe in &probes {
-            assert!(probe.outcome.is_ok(), "{probe:?}");
+            assert!(probe.found.is_ok(), "{probe:?}");
         }
         assert_eq!(place.names("tmp"), [""; 0]);
     }
@@ -342,6 +342,6 @@ fn looks(place: &Place) {
     place.options.inbox = format!("{}/nowhere", place.options.inbox);
     place.options.outbox_tmp = format!("{}/nowhere", place.options.outbox_tmp);
     let probes = place.sftp().check(true);
-    let bad: Vec<bool> = probes.iter().map(|probe| probe.outcome.is_err()).collect();
+    let bad: Vec<bool> = probes.iter().map(|probe| probe.found.is_err()).collect();
     assert_eq!(bad, [false, true, false, true, true], "{probes:?}");
 }

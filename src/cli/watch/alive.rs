@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::notes;
-use crate::Result;
 use crate::exchange::{Partner, Transports};
-use crate::transport::{Fetched, Listed, Parcel, Probe, Removal, Transport};
+use crate::transport::{Fetched, Listed, Parcel, Removal, Transport};
+use crate::{Checked, Result};
 
 /// Transports whose calls keep the watchdog quiet. Each call ends by its own time-outs, so a
 /// service that hangs is still told from one that transfers.
@@ -116,7 +116,7 @@ impl Transport for Beating {
         self.inner.deliver_all(packages, done);
     }
 
-    fn check(&mut self, write: bool) -> Vec<Probe> {
+    fn check(&mut self, write: bool) -> Vec<Checked> {
         let _pulse = Pulse::start(self.beat);
         self.inner.check(write)
     }
