@@ -7,22 +7,27 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, OFlags};
 
-use crate::{Digest, Error, Fault, Hasher, Result};
+use crate::{Digest, Error, Fault, Hasher, Result, Stop};
 
 mod batch;
 #[cfg(debug_assertions)]
 mod record;
+mod rename;
+mod shelf;
 mod steps;
+mod sweep;
 mod temporary;
 
+pub use shelf::{Shelf, Shelved, serialize_each};
 pub use steps::Steps;
+pub use sweep::is_orphan;
 pub use temporary::Temporary;
 
 /// Marks a file that is not yet what its name will say; swept at start.
@@ -33,6 +38,7 @@ pub const TEMPORARY: &str = ".engsync-";
 pub struct Disk {
     steps: Steps,
     counter: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
@@ -45,7 +51,13 @@ impl Disk {
     /// A door whose steps are counted by `steps`.
     #[must_use]
     pub fn new(steps: Steps) -> Self {
-        Self { steps, counter: Arc::default() }
+        Self { steps, ..Self::default() }
+    }
+
+    /// The word that ends its long reads, with [`crate::STOPPED`].
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// The step counter, for those who change durable things elsewhere (database, tracker).
@@ -75,7 +87,8 @@ impl Disk {
         }
     }
 
-    /// A new temporary file in `dir`, opened exclusively, mode 0600 until it is published.
+    /// A new temporary file in `dir`, opened exclusively, mode 0600 until it is published. It is
+    /// locked as long as it is open, so that [`is_orphan`] can tell.
     ///
     /// # Errors
     /// With the path that could not be created.
@@ -85,7 +98,11 @@ impl Disk {
             let path = dir.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
             self.steps.step_on("create", &[&path]);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => return Ok(Temporary { disk: self, path, file: Some(file) }),
+                Ok(file) if !sweep::took(&file) => {
+                    return Ok(Temporary { disk: self, path, file: Some(file) });
+                }
+                // Somebody swept it before it was locked.
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
@@ -186,50 +203,25 @@ impl Disk {
     /// The SHA-256 of a whole regular file, which is streamed.
     ///
     /// # Errors
-    /// With the path.
+    /// With the path; [`crate::STOPPED`].
     pub fn digest(&self, path: &Path) -> Result<Digest> {
         let mut hasher = Hasher::new(io::sink());
-        io::copy(&mut self.open(path)?, &mut hasher)
-            .map_err(|error| Error::io("read", path, error))?;
+        self.pump(&mut self.open(path)?, &mut hasher, "read", path)?;
         Ok(hasher.finish().2)
     }
 
-    /// Renames within a file system, never over an existing name; both directories are fsynced.
-    ///
-    /// # Errors
-    /// With both paths; [`io::ErrorKind::AlreadyExists`] as the cause when the target was there.
-    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.rename_all(&[(from.to_owned(), to.to_owned())])
-    }
-
-    /// Renames several files, in this order; then each directory is fsynced once, those they went
-    /// to first. After a power cut each may be at either place, or at both.
-    ///
-    /// # Errors
-    /// As [`Disk::rename`]; those before are renamed.
-    pub fn rename_all(&self, moves: &[(PathBuf, PathBuf)]) -> Result<()> {
-        for (from, to) in moves {
-            self.steps.step_on("rename", &[from, to]);
-            rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(
-                |errno| {
-                    let verb = format!("rename {} to", from.display());
-                    Error::io(&verb, to, errno.into())
-                },
-            )?;
-        }
-        let mut dirs: Vec<&Path> = Vec::new();
-        for path in moves.iter().map(|(_, to)| to).chain(moves.iter().map(|(from, _)| from)) {
-            if !dirs.contains(&parent(path)) {
-                dirs.push(parent(path));
-            }
-        }
-        dirs.into_iter().try_for_each(|dir| self.sync_dir(dir))
+    /// All of a file into `sink`; `verb` and `path` say what an error is about.
+    fn pump(&self, from: &mut File, sink: &mut dyn Write, verb: &str, path: &Path) -> Result<()> {
+        self.stop.copy(from, sink).map(drop).or_else(|error| {
+            self.stop.go_on()?;
+            Err(Error::io(verb, path, error))
+        })
     }
 
     /// Copies a regular file durably to a new name.
     ///
     /// # Errors
-    /// With the path; an existing target is left alone.
+    /// With the path; [`crate::STOPPED`]; an existing target is left alone.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         self.copied(from, to)?.publish(to, None)
     }
@@ -247,10 +239,7 @@ impl Disk {
     fn copied(&self, from: &Path, to: &Path) -> Result<Temporary<'_>> {
         let mut source = self.open(from)?;
         let mut file = self.temporary(parent(to))?;
-        io::copy(&mut source, &mut file).map_err(|error| {
-            let verb = format!("copy {} to", from.display());
-            Error::io(&verb, to, error)
-        })?;
+        self.pump(&mut source, &mut file, &format!("copy {} to", from.display()), to)?;
         Ok(file)
     }
 
@@ -331,34 +320,6 @@ impl Disk {
         Ok(Some(Lock { _file: file }))
     }
 
-    /// Removes what an interrupted writer left in `dir`.
-    ///
-    /// # Errors
-    /// With the path.
-    pub fn sweep(&self, dir: &Path) -> Result<()> {
-        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                self.remove(&entry.path())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what writers that are no more left in `dir`, where others may be writing.
-    ///
-    /// # Errors
-    /// With the path.
-    pub fn sweep_orphans(&self, dir: &Path) -> Result<()> {
-        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
-        for entry in entries.flatten() {
-            if is_orphan(&entry.file_name().to_string_lossy()) {
-                self.remove(&entry.path())?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the names in `dir` durable.
     ///
     /// # Errors
@@ -376,14 +337,6 @@ impl Disk {
 /// The directory a name stands in.
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether a temporary file's writer is no more. What bears our own number was left by one before
-/// us: we are done with each before we begin the next.
-fn is_orphan(name: &str) -> bool {
-    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
-    let own = std::process::id().to_string();
-    writer.is_some_and(|id| id == own || !Path::new("/proc").join(id).exists())
 }
 
 /// Whether an error says that the name was taken.

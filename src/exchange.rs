@@ -8,21 +8,23 @@ mod feed;
 mod intake;
 mod issues;
 mod manual;
+mod outcomes;
 mod pack;
 mod package;
 mod pending;
+mod publish;
 mod queue;
 mod report;
 mod retry;
 mod schedule;
 mod settings;
-mod shelf;
 mod stop;
 mod stray;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
+pub use outcomes::Outcomes;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use retry::{MissingFile, Retried, retry};
@@ -32,22 +34,19 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
-pub use shelf::Outcomes;
-pub use stop::Stop;
 pub use transfer::{Due, Transports, exchange};
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use feed::Feed;
-use shelf::Shelf;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Shelf};
 use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
-use crate::sync::Context;
+use crate::sync::{self, Context};
 use crate::tracker::{Schema, Tracker};
-use crate::{Clock, Result, codes};
+use crate::{Clock, Result, Stop, codes};
 
 codes! {
     ROUTING_MISMATCH = "routing-mismatch": "no partner has this pair of routing codes";
@@ -56,7 +55,6 @@ codes! {
     NOT_AN_ARCHIVE = "not-an-archive": "a file of the package is neither a ZIP archive nor an XML document; it was left alone";
     ANSWER_UNWRITABLE = "answer-unwritable": "an answer could not be written; what is owed stays owed";
     PARTNER_CLOCK = "partner-clock": "the package bears a time that is hours ahead of ours";
-    STOPPED = "stopped": "the run was asked to end before it was through; the next one goes on from there";
 }
 
 /// Shows how far long work is.
@@ -127,6 +125,8 @@ pub struct Pass {
 struct Run<'a> {
     tools: &'a Tools<'a>,
     schema: Schema,
+    /// The schema with the values the fields take, once a rule asked for them.
+    values: OnceCell<Schema>,
     report: Report,
     feed: RefCell<Feed>,
     shelf: Rc<Shelf>,
@@ -143,7 +143,7 @@ struct Run<'a> {
 ///
 /// # Errors
 /// When the run could not go on: disk, database, tracker set-up. What was done stays done, and
-/// the next run goes on from there. [`STOPPED`] when it was asked to end inside a package.
+/// the next run goes on from there. [`crate::STOPPED`] when it was asked to end inside a package.
 pub fn run(tools: &Tools<'_>) -> Result<Report> {
     pass(tools, usize::MAX).map(|pass| pass.report)
 }
@@ -181,11 +181,11 @@ impl<'a> Run<'a> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
         let (left, more) = (usize::MAX, false);
-        let schema = Schema::default();
+        let (schema, values) = (Schema::default(), OnceCell::new());
         let beside = tools.state.pending_dir();
         let dir = beside.parent().unwrap_or(&beside).to_owned();
-        let shelf = Shelf::new(dir, tools.options.detail);
-        Ok(Self { tools, schema, report, feed, shelf, left, more, away: None })
+        let shelf = Shelf::new(dir);
+        Ok(Self { tools, schema, values, report, feed, shelf, left, more, away: None })
     }
 
     /// Finishes what an interrupted run left.
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         if self.tools.options.no_remote {
             return Ok(());
         }
-        self.publish_frozen()
+        publish::publish_frozen(self.tools, &mut self.report)
     }
 
     /// A package that was applied, but not moved yet, goes to `done/`; the parts of any other
@@ -209,8 +209,12 @@ impl<'a> Run<'a> {
         let Tools { spool, state, .. } = self.tools;
         for stored in spool.stored("active")? {
             let Some(entry) = spool.resume(&stored.directory)? else { continue };
-            // What cannot be read now is put back, and looked at like any other.
-            let content = entry.digest().ok().map(|digest| digest.to_string());
+            let content = match entry.digest() {
+                Ok(digest) => Some(digest.to_string()),
+                // What cannot be read now is put back, and looked at like any other.
+                Err(error) if error.code == crate::DISK => None,
+                Err(error) => return Err(error),
+            };
             let seen = state.seen(entry.name())?;
             let applied = seen.is_some_and(|seen| Some(seen.content) == content);
             if applied && !spool.dir("done").join(&stored.directory).exists() {
@@ -222,15 +226,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn context<'b>(&'b self, partner: &'b Partner, package: Option<&'b str>) -> Context<'b> {
-        Context {
+    /// What plans of a package are applied with; without one, those of a sweep.
+    fn context<'b>(
+        &'b self,
+        partner: &'b Partner,
+        package: Option<&'b str>,
+    ) -> Result<Context<'b>> {
+        let values = package.is_some() && sync::asks_values(&partner.policy.rules);
+        Ok(Context {
             policy: &partner.policy,
             state: self.tools.state,
             tracker: self.tools.tracker,
-            schema: &self.schema,
+            schema: if values { self.values()? } else { &self.schema },
             package,
             now: self.tools.clock.now(),
+        })
+    }
+
+    /// The schema with the values the fields take.
+    fn values(&self) -> Result<&Schema> {
+        if !self.schema.outline {
+            return Ok(&self.schema);
         }
+        if self.values.get().is_none() {
+            let _ = self.values.set(self.tools.tracker.schema()?);
+        }
+        Ok(self.values.get().unwrap_or(&self.schema))
     }
 
     /// Removes what was kept long enough.

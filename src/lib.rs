@@ -5,7 +5,7 @@
 //!
 //! | module | one sentence | may use |
 //! |---|---|---|
-//! | this file | the words everyone shares: [`Timestamp`], [`Fault`], [`Error`], [`Finding`], [`Code`], [`Clock`] | nothing |
+//! | this file | the words everyone shares: [`Timestamp`], [`Fault`], [`Error`], [`Finding`], [`Code`], [`Clock`], [`Stop`] | nothing |
 //! | [`disk`] | the only place that creates, replaces, renames, fsyncs or locks a file | root |
 //! | [`db`] | the SQLite connection: opening, pragmas, transactions, migrations | root |
 //! | [`edifact`] | ISO 9735: bytes to [`edifact::Interchange`] and back; knows no message type | root |
@@ -42,5 +42,5 @@ mod words;
 pub(crate) use words::codes;
 pub use words::{
     CODES, CONFIG, Clock, Code, DATABASE, DISK, Digest, Error, Fault, Finding, Hasher, LOCKED,
-    NOT_FOUND, Place, Result, Severity, Timestamp, USAGE, stamp,
+    NOT_FOUND, Place, Result, STOPPED, Severity, Stop, Timestamp, USAGE, stamp,
 };

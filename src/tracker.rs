@@ -35,6 +35,8 @@ pub struct Schema {
     pub fields: BTreeMap<Field, FieldSpec>,
     /// Whether any further field a rule names exists as text.
     pub open: bool,
+    /// What is required, and which values are allowed, is not told: [`Tracker::schema`] does.
+    pub outline: bool,
 }
 
 /// What a tracker knows of one field.
@@ -172,6 +174,16 @@ pub trait Tracker {
     /// # Errors
     /// As the trait says.
     fn schema(&self) -> Result<Schema>;
+
+    /// Its fields as they are now, perhaps without what is required and which values are allowed,
+    /// where those are requests of their own: a run that makes nothing new does without. What it
+    /// told, [`Tracker::schema`] need not ask for again.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn outline(&self) -> Result<Schema> {
+        self.schema()
+    }
 
     /// What this adapter can do.
     fn capabilities(&self) -> Capabilities;

@@ -151,3 +151,61 @@ remote = "supplier_status"
     exchange.delivers("third", "always");
     assert_eq!(exchange.field("summary"), "third");
 }
+
+#[test]
+fn a_delivery_that_passes_a_remote_gate_brings_along_what_was_kept_back_before_it() {
+    let rules = r#"
+[[partner.oem.rule]]
+kind = "gate"
+remote = "problem_synopsis"
+not_equals = "draft"
+[[partner.oem.rule]]
+kind = "attachments"
+"#;
+    let mut exchange = Exchange::agreed(rules, "always");
+    exchange.exports("draft", "always", &[("early.txt", b"early")]);
+    assert_eq!(issue(&exchange.site.run())["action"], "skipped");
+    exchange.exports("final", "always", &[("late.txt", b"late")]);
+    exchange.site.run();
+    assert_eq!(exchange.field("summary"), "final");
+    let issue = exchange.site.issue("ISS-1");
+    let files = issue["attachments"].as_array().unwrap();
+    let mut names: Vec<&str> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["early.txt", "late.txt"]);
+    assert_eq!(exchange.site.list("engsync.db.pending"), Vec::<String>::new(), "nothing is left");
+}
+
+#[test]
+fn an_older_delivery_that_passes_leaves_the_newer_one_that_waits() {
+    let rules = r#"
+[[partner.oem.rule]]
+kind = "gate"
+remote = "problem_synopsis"
+not_equals = "draft"
+[[partner.oem.rule]]
+kind = "attachments"
+"#;
+    let mut exchange = Exchange::agreed(rules, "always");
+    // The older of two comes late.
+    exchange.exports("old", "always", &[]);
+    let late: Vec<_> = exchange.site.list("spool/incoming");
+    let incoming = exchange.site.path("spool/incoming");
+    for file in &late {
+        fs::rename(incoming.join(file), exchange.site.path(file)).unwrap();
+    }
+    exchange.exports("draft", "always", &[("trace.txt", b"bytes")]);
+    assert_eq!(issue(&exchange.site.run())["action"], "skipped");
+    for file in &late {
+        fs::rename(exchange.site.path(file), incoming.join(file)).unwrap();
+    }
+    exchange.site.run();
+    assert_eq!(exchange.field("summary"), "old");
+    // The gate is taken away: what it kept back is newer.
+    let config = fs::read_to_string(exchange.site.path("engsync.toml")).unwrap();
+    let open = config.replace("not_equals = \"draft\"", "not_equals = \"nothing\"");
+    fs::write(exchange.site.path("engsync.toml"), open).unwrap();
+    exchange.site.run();
+    assert_eq!(exchange.field("summary"), "draft");
+    assert_eq!(exchange.site.issue("ISS-1")["attachments"][0]["name"], "trace.txt");
+}

@@ -22,18 +22,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oftp::Oftp;
-use scene::{Phase, command, copy, everything, phases_by, scratch};
+use scene::{Env, PLAIN_RENAMES, Phase, command, copy, everything, phases_by, scratch, with};
 use snapshot::differences;
 
 /// A variant of the installation: what stands under `[spool]`, under `[tracker]` and, where the
-/// OFTP server has directories of its own, under the partner's `transport`; and what that server does.
-const VARIANTS: [(&str, &str, &str, Option<&str>, Oftp); 6] = [
-    ("tracker in the state's file", "", "", None, Oftp::Absent),
-    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Absent),
-    ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Absent),
-    ("a transport", "", "", Some(""), Oftp::Leaves),
-    ("a transport, and a server that takes", "", "", Some(""), Oftp::Takes),
-    ("a transport that keeps", "", "", Some("keep = true"), Oftp::Leaves),
+/// OFTP server has directories of its own, under the partner's `transport`; what that server does, and
+/// what the file system does not.
+type Variant = (&'static str, &'static str, &'static str, Option<&'static str>, Oftp, Env);
+
+const VARIANTS: [Variant; 7] = [
+    ("tracker in the state's file", "", "", None, Oftp::Absent, &[]),
+    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Absent, &[]),
+    ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Absent, &[]),
+    ("a transport", "", "", Some(""), Oftp::Leaves, &[]),
+    ("a transport, and a server that takes", "", "", Some(""), Oftp::Takes, &[]),
+    ("a transport that keeps", "", "", Some("keep = true"), Oftp::Leaves, &[]),
+    ("a transport, without a rename that refuses", "", "", Some(""), Oftp::Leaves, PLAIN_RENAMES),
 ];
 
 /// Deaths, and what came of them.
@@ -45,8 +49,8 @@ struct Figures {
 }
 
 /// A run that dies at step `n`, as a power switch would have it; whether it did.
-fn dies_at(dir: &Path, step: u64) -> bool {
-    let done = command(dir, &["run", "-q"], &[("ENGSYNC_DIE_AT_STEP", step.to_string())]);
+fn dies_at(dir: &Path, step: u64, env: Env) -> bool {
+    let done = command(dir, &["run", "-q"], &with(env, "ENGSYNC_DIE_AT_STEP", &step.to_string()));
     done.status.code().is_none()
 }
 
@@ -55,13 +59,13 @@ fn trial(
     phase: &Phase,
     dir: &Path,
     deaths: &[u64],
-    oftp: Oftp,
+    (oftp, env): (Oftp, Env),
     figures: &Figures,
 ) -> Option<String> {
     copy(&phase.before, dir);
     let mut seen = Vec::new();
     for step in deaths {
-        if dies_at(dir, *step) {
+        if dies_at(dir, *step, env) {
             figures.points.fetch_add(1, Ordering::Relaxed);
         }
         seen.extend(oftp.looks(dir, &phase.after));
@@ -84,7 +88,13 @@ fn trial(
 }
 
 /// All trials, on every core.
-fn trials(scratch: &Path, phases: &[Phase], list: &[(usize, Vec<u64>)], oftp: Oftp, all: &Figures) {
+fn trials(
+    scratch: &Path,
+    phases: &[Phase],
+    list: &[(usize, Vec<u64>)],
+    site: (Oftp, Env),
+    all: &Figures,
+) {
     let next = AtomicUsize::new(0);
     let trouble = std::sync::Mutex::new(Vec::new());
     let work = || {
@@ -92,7 +102,7 @@ fn trials(scratch: &Path, phases: &[Phase], list: &[(usize, Vec<u64>)], oftp: Of
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((phase, deaths)) = list.get(index) else { return };
             let dir = scratch.join(format!("trial-{index}"));
-            if let Some(text) = trial(&phases[*phase], &dir, deaths, oftp, all) {
+            if let Some(text) = trial(&phases[*phase], &dir, deaths, site, all) {
                 trouble.lock().unwrap().push(text);
             }
         }
@@ -115,13 +125,17 @@ fn random(seed: &mut u64, most: u64) -> u64 {
 }
 
 /// What a power cut could undo is made fast before anything is built on it.
-fn in_order(trace: &[String]) {
+fn in_order(trace: &[String], refuses: bool) {
     let at = |index: usize| trace.get(index).map_or("the end", String::as_str);
     for (index, what) in trace.iter().enumerate() {
         match what.as_str() {
             "publish" | "replace" => {
                 assert_eq!(at(index - 1), "fsync", "step {index}: content before its name");
                 assert_eq!(at(index + 1), "fsync directory", "step {index}");
+            }
+            "link" => {
+                assert_eq!(at(index + 1), "fsync directory", "step {index}: the second name");
+                assert_eq!(at(index + 2), "unlink", "step {index}: before the first goes");
             }
             "remove" | "mkdir" | "rmdir" => {
                 assert_eq!(at(index + 1), "fsync directory", "step {index}: {what}");
@@ -143,24 +157,25 @@ fn in_order(trace: &[String]) {
             _ => {}
         }
     }
-    for what in ["publish", "rename", "remove", "mkdir", "touch", "inside commit", "committed"] {
+    let publish = if refuses { "publish" } else { "link" };
+    for what in [publish, "rename", "remove", "mkdir", "touch", "inside commit", "committed"] {
         assert!(trace.iter().any(|step| step == what), "the scene has no {what}");
     }
 }
 
 fn sweep(variant: usize) {
-    let (name, spool, tracker, transport, oftp) = VARIANTS[variant];
+    let (name, spool, tracker, transport, oftp, env) = VARIANTS[variant];
     let scratch = scratch();
-    let phases = phases_by(scratch.path(), spool, tracker, transport);
+    let phases = phases_by(scratch.path(), spool, tracker, transport, env);
     let mut every = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
         let steps = phase.trace.len() as u64;
         assert!(steps > 60, "{}: only {steps} steps", phase.name);
-        in_order(&phase.trace);
+        in_order(&phase.trace, env.is_empty());
         every.extend((1..=steps).map(|step| (index, vec![step])));
     }
     let figures = Figures::default();
-    trials(scratch.path(), &phases, &every, oftp, &figures);
+    trials(scratch.path(), &phases, &every, (oftp, env), &figures);
     assert_eq!(figures.points.load(Ordering::Relaxed), every.len(), "each of them died");
     report(name, "single deaths", every.len(), &figures);
 
@@ -177,7 +192,7 @@ fn sweep(variant: usize) {
         thrice.push((index, deaths));
     }
     let figures = Figures::default();
-    trials(scratch.path(), &phases, &thrice, oftp, &figures);
+    trials(scratch.path(), &phases, &thrice, (oftp, env), &figures);
     report(name, "triples", thrice.len(), &figures);
 }
 
@@ -195,31 +210,36 @@ fn report(variant: &str, what: &str, histories: usize, figures: &Figures) {
 }
 
 #[test]
-fn a_tracker_in_the_states_file_survives_every_death() {
+fn rows_1_to_3_a_tracker_in_the_states_file_survives_every_death() {
     sweep(0);
 }
 
 #[test]
-fn a_tracker_in_a_file_of_its_own_survives_every_death() {
+fn rows_1_to_3_a_tracker_in_a_file_of_its_own_survives_every_death() {
     sweep(1);
 }
 
 #[test]
-fn parts_that_are_kept_survive_every_death() {
+fn rows_1_to_3_parts_that_are_kept_survive_every_death() {
     sweep(2);
 }
 
 #[test]
-fn a_transport_survives_every_death_and_shows_no_half_package() {
+fn rows_1_to_3_a_transport_survives_every_death_and_shows_no_half_package() {
     sweep(3);
 }
 
 #[test]
-fn a_transport_to_a_server_that_takes_at_once_survives_every_death() {
+fn rows_1_to_3_a_transport_to_a_server_that_takes_at_once_survives_every_death() {
     sweep(4);
 }
 
 #[test]
-fn a_transport_that_keeps_survives_every_death() {
+fn rows_1_to_3_a_transport_that_keeps_survives_every_death() {
     sweep(5);
+}
+
+#[test]
+fn rows_1_to_3_a_file_system_without_a_rename_that_refuses_survives_every_death() {
+    sweep(6);
 }

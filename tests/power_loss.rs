@@ -27,17 +27,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scene::{Phase, command, everything, phases_by, scratch};
+use scene::{Env, PLAIN_RENAMES, Phase, command, everything, phases_by, scratch, with};
 use snapshot::differences;
 use tree::{Database, Remains, Tree, fingerprint, lay_down};
 
 /// A variant of the installation: what stands under `[spool]`, under `[tracker]` and, where the
-/// OFTP server has directories of its own, under the partner's `transport`.
-const VARIANTS: [(&str, &str, &str, Option<&str>); 4] = [
-    ("tracker in the state's file", "", "", None),
-    ("tracker in a file of its own", "", "path = \"tracker.db\"", None),
-    ("parts stay in incoming", "keep_incoming = true", "", None),
-    ("a transport", "", "", Some("")),
+/// OFTP server has directories of its own, under the partner's `transport`; and what the file system
+/// has not.
+const VARIANTS: [(&str, &str, &str, Option<&str>, Env); 5] = [
+    ("tracker in the state's file", "", "", None, &[]),
+    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, &[]),
+    ("parts stay in incoming", "keep_incoming = true", "", None, &[]),
+    ("a transport", "", "", Some(""), &[]),
+    ("a transport, without a rename that refuses", "", "", Some(""), PLAIN_RENAMES),
 ];
 
 /// What a run did, and where it began.
@@ -55,10 +57,11 @@ struct Step {
 }
 
 /// Runs in `dir` without interruption and reads what it did.
-fn traced(dir: &Path, record: &Path) -> Traced {
+fn traced(dir: &Path, record: &Path, env: Env) -> Traced {
     fs::create_dir_all(record).unwrap();
     let tree = Tree::of(dir);
-    let ran = command(dir, &["run", "-q"], &[("ENGSYNC_RECORD_DIR", record.display().to_string())]);
+    let ran =
+        command(dir, &["run", "-q"], &with(env, "ENGSYNC_RECORD_DIR", &record.to_string_lossy()));
     assert!(ran.status.code().is_some_and(|code| code < 2), "{ran:?}");
     let blob = |digest: &str| (digest != "-").then(|| fs::read(record.join(digest)).unwrap());
     let below = |path: &str| Path::new(path).strip_prefix(dir).unwrap().to_owned();
@@ -97,7 +100,8 @@ impl Step {
             "fsync" => tree.sync_file(at(0)),
             "publish" | "rename" => tree.rename(at(0), at(1), false),
             "replace" => tree.rename(at(0), at(1), true),
-            "remove" | "clear" | "rmdir" | "discard" => tree.remove(at(0)),
+            "link" => tree.second_name(at(0), at(1)),
+            "remove" | "clear" | "rmdir" | "discard" | "unlink" => tree.remove(at(0)),
             "fsync directory" => tree.sync_dir(at(0)),
             "touch" | "commit" | "inside commit" | "committed" => {}
             other => panic!("the model does not know {other}"),
@@ -191,12 +195,12 @@ impl Traced {
                         moved += 1;
                     }
                 }
-                "rename" if step.paths[1].starts_with("spool/outgoing") => {
+                "rename" | "link" if step.paths[1].starts_with("spool/outgoing") => {
                     let name = &step.paths[1].file_name().unwrap().to_str().unwrap()[..20];
                     assert_eq!(count(&tree, scratch, "answer", name), 1, "{text}: not frozen");
                     moved += 1;
                 }
-                "remove" => {
+                "remove" | "unlink" => {
                     let name = step.paths[0].file_name().unwrap().to_string_lossy();
                     let known = name == "reason.json" || tree.is_elsewhere(&step.paths[0]);
                     assert!(known, "{text}: the only copy");
@@ -288,16 +292,16 @@ fn everywhere(number: usize, work: impl Fn(usize) -> Option<String> + Sync) {
 }
 
 fn power_cuts(variant: usize) {
-    let (name, spool, tracker, transport) = VARIANTS[variant];
+    let (name, spool, tracker, transport, env) = VARIANTS[variant];
     let scratch = scratch();
     let at = |name: &str| scratch.path().join(name);
-    let phases = phases_by(scratch.path(), spool, tracker, transport);
+    let phases = phases_by(scratch.path(), spool, tracker, transport, env);
     let mut all = Vec::new();
     let mut list = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
         let dir = at("traced");
         scene::copy(&phase.before, &dir);
-        let traced = traced(&dir, &at("record"));
+        let traced = traced(&dir, &at("record"), env);
         assert!(differences(&phase.after, &everything(&dir)).is_empty(), "{}", phase.name);
         traced.in_order(&dir, scratch.path());
         fs::remove_dir_all(&dir).unwrap();
@@ -333,7 +337,7 @@ fn power_cuts(variant: usize) {
         let step = dice.below(all[index].steps.len());
         let dir = at(&format!("pair-{number}"));
         lay_down(&all[index].cut(step, Cut::Some(dice.0)), &dir);
-        let recovery = traced(&dir, &at(&format!("record-{number}")));
+        let recovery = traced(&dir, &at(&format!("record-{number}")), env);
         fs::remove_dir_all(&dir).unwrap();
         // Mostly early: that is where the recovery is.
         let again = dice.below(recovery.steps.len() + 1).min(dice.below(recovery.steps.len() + 1));
@@ -377,4 +381,9 @@ fn row_4_parts_that_are_kept_survive_every_power_cut() {
 #[test]
 fn row_4_a_transport_survives_every_power_cut() {
     power_cuts(3);
+}
+
+#[test]
+fn row_4_a_file_system_without_a_rename_that_refuses_survives_every_power_cut() {
+    power_cuts(4);
 }

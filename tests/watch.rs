@@ -6,84 +6,14 @@ mod common;
 
 use std::fs;
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use common::service::{RARELY, Service, defect, is_done, log_of, until};
 use common::{Defect, RULES, Site, config, package};
 
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A service that is ended with the test.
-struct Service(Child);
-
-impl Service {
-    fn start(site: &Site, args: &[&str]) -> Self {
-        let log = fs::File::create(site.path("service.log")).unwrap();
-        let child = Command::new(assert_cmd::cargo::cargo_bin("engsync"))
-            .current_dir(site.dir.path())
-            .env_clear()
-            .arg("watch")
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let service = Self(child);
-        until(site, "it watches", || log_of(site).contains("watching"));
-        service
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    /// Its exit code, which must come soon.
-    fn end(&mut self) -> Option<i32> {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(10) {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the service does not end within 10 s");
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn log_of(site: &Site) -> String {
-    fs::read_to_string(site.path("service.log")).unwrap_or_default()
-}
-
-fn until(site: &Site, what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", log_of(site));
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn defect(number: &str) -> Defect<'_> {
-    Defect { number, title: "Fensterheber klemmt", ..Defect::default() }
-}
-
-fn is_done(site: &Site, name: &str) -> bool {
-    site.list("spool/done").iter().any(|done| done == name)
-}
-
-/// An hour between scans: what happens is owed to events.
-const RARELY: &str = "scan_seconds = 3600";
 
 #[test]
 fn an_arrival_is_applied_and_answered_at_once_and_sigterm_ends_it() {
@@ -135,20 +65,14 @@ fn a_part_still_being_written_is_waited_for() {
 }
 
 #[test]
-fn what_no_event_told_of_is_found_by_the_scan() {
+fn a_change_in_the_tracker_of_which_no_event_tells_is_found_by_the_scan() {
     let site = Site::with("scan_seconds = 1", RULES);
     site.deliver(FIRST, &[defect("4711")]);
     let _service = Service::start(&site, &[]);
     until(&site, "what was there before", || is_done(&site, FIRST));
-    // The watched directory is replaced: from now on there are no events.
-    fs::rename(site.path("spool/incoming"), site.path("old")).unwrap();
-    fs::create_dir(site.path("spool/incoming")).unwrap();
-    site.deliver(SECOND, &[defect("4712")]);
-    until(&site, "what came without an event", || is_done(&site, SECOND));
-    // So is a change in the tracker, of which the spool says nothing.
-    let sent = site.list("spool/outgoing/oem").len();
+    until(&site, "its answer", || site.list("spool/outgoing/oem").len() == 2);
     assert_eq!(site.engsync(&["tracker", "set", "ISS-1", "status=In Progress"]).code, 0);
-    until(&site, "the local change", || site.list("spool/outgoing/oem").len() == sent + 2);
+    until(&site, "the local change", || site.list("spool/outgoing/oem").len() == 4);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{config, secret};
 use crate::db::Db;
 use crate::disk::{Disk, Lock, Steps};
 use crate::exchange::{
-    Due, Options, Partner, Progress, Settings, Stop, Tools, TrackerSettings, Transports, Way,
+    Due, Options, Partner, Progress, Settings, Tools, TrackerSettings, Transports, Way,
 };
 use crate::spool::{Mode, Spool};
 use crate::state::{self, State};
@@ -20,7 +20,7 @@ use crate::tracker::{jira, roundup};
 use crate::transport::folder::Folder;
 use crate::transport::sftp::{self, Secret};
 use crate::transport::{Sftp, Transport};
-use crate::{Clock, Error, Result, Timestamp};
+use crate::{Clock, Error, Result, Stop, Timestamp};
 
 /// The real clock; `--now` makes it stand still.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +107,7 @@ impl App {
         let turn = lock::turn(&self.disk, &settings.state, Wait::For(ARRANGING))?;
         let locks = (Some(passes), Some(turn));
         let (disk, access) = (self.disk.clone(), Access::Writer);
-        let app = Self::holding(locks, settings, disk, global, access, actor)?;
-        Ok(Self { stop: self.stop.clone(), ..app })
+        Self::holding(locks, settings, disk, global, access, actor)
     }
 
     /// Lets others write until [`App::take_turn`].
@@ -160,7 +159,7 @@ impl App {
             _ => Mode::Move,
         };
         let spool = Spool::new(&settings.spool.dir, disk.clone(), mode);
-        let stop = Stop::default();
+        let stop = disk.stop().clone();
         let turn = RefCell::new(turn);
         Ok(Self { settings, disk, state, tracker, spool, clock, stop, passes, turn })
     }
@@ -297,11 +296,14 @@ fn steps() -> Result<Steps> {
 #[allow(clippy::disallowed_methods, reason = "`cli` reads the environment")]
 fn steps() -> Result<Steps> {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
-        return Steps::recording(Path::new(&record));
-    }
-    match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
-        (None, None) => Ok(Steps::none()),
-        (die_at, trace) => Ok(Steps::dying_at(die_at.unwrap_or(0), trace.is_some())),
-    }
+    let steps = if let Some(record) = std::env::var_os("ENGSYNC_RECORD_DIR") {
+        Steps::recording(Path::new(&record))?
+    } else {
+        match (number("ENGSYNC_DIE_AT_STEP"), number("ENGSYNC_TRACE_STEPS")) {
+            (None, None) => Steps::none(),
+            (die_at, trace) => Steps::dying_at(die_at.unwrap_or(0), trace.is_some()),
+        }
+    };
+    let plain = std::env::var_os("ENGSYNC_PLAIN_RENAMES").is_some();
+    Ok(if plain { steps.with_plain_renames() } else { steps })
 }

@@ -15,9 +15,9 @@ use signal_hook::iterator::Signals;
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
 use super::{Exit, after_pass, config, print};
-use crate::exchange::{self, Due, Pass, Report, STOPPED, Stop};
+use crate::exchange::{self, Due, Pass, Report};
 use crate::spool::Watcher;
-use crate::{Clock, Error, Result, USAGE};
+use crate::{Clock, Error, Result, STOPPED, Stop, USAGE};
 use alive::Alive;
 use notes::Heart;
 use timetable::Timetable;
@@ -73,9 +73,11 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         away: 0,
         more: false,
         whole: Instant::now(),
+        blind: false,
     };
     let dir = service.app.spool.root().display();
     tracing::info!("watching {dir}, process {}", std::process::id());
+    service.heart.follow(&service.app.stop);
     service.heart.ready();
     service.serve()?;
     service.heart.stopping();
@@ -104,6 +106,8 @@ struct Service<'a> {
     more: bool,
     /// When `incoming/` is looked at as a whole again, whatever events tell.
     whole: Instant,
+    /// It was said that there are no events.
+    blind: bool,
 }
 
 impl Service<'_> {
@@ -243,6 +247,10 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
+                    if self.watcher.as_ref().is_some_and(Watcher::is_stale) {
+                        self.whole = Instant::now();
+                        return;
+                    }
                     if self.failures == 0 && self.app.spool.is_ready() {
                         return;
                     }
@@ -280,15 +288,24 @@ impl Service<'_> {
 
     /// Asks for events; without them the scan does all the work.
     fn arm(&mut self) {
-        self.watcher = None;
+        if self.watcher.take().is_some() {
+            tracing::info!("incoming/ is another directory now; it is watched again");
+        }
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
-        match self.app.spool.watch(tell) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::warn!("{}", error.line()),
+        let spool = &self.app.spool;
+        match spool.create().and_then(|()| spool.watch(tell)) {
+            Ok(watcher) => (self.watcher, self.blind) = (Some(watcher), false),
+            // Each scan tries again.
+            Err(error) if self.blind => tracing::debug!("{}", error.line()),
+            Err(error) => {
+                let hint = error.hint.clone().unwrap_or_default();
+                tracing::warn!(hint, "{}", error.line());
+                self.blind = true;
+            }
         }
     }
 }

@@ -4,9 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
-use rustix::fs::RenameFlags;
-
-use super::temporary::umask;
+use super::temporary::{Target, umask};
 use super::{Disk, Temporary};
 use crate::{Error, Result};
 
@@ -47,7 +45,7 @@ impl Disk {
             .into_iter()
             .zip(synced)
             .map(|((file, path), synced)| match synced {
-                Ok(()) => file.give(&path, RenameFlags::NOREPLACE),
+                Ok(()) => file.give(&path, Target::Free),
                 Err(error) => Err(Error::io("write", &path, error)),
             })
             .collect();

@@ -18,6 +18,7 @@ struct Counter {
     die_at: u64,
     trace: bool,
     record: Option<super::record::Record>,
+    plain_renames: bool,
 }
 
 impl Steps {
@@ -32,7 +33,7 @@ impl Steps {
     #[cfg(debug_assertions)]
     #[must_use]
     pub fn dying_at(die_at: u64, trace: bool) -> Self {
-        let counter = Counter { now: 0.into(), die_at, trace, record: None };
+        let counter = Counter { now: 0.into(), die_at, trace, record: None, plain_renames: false };
         Self { inner: Some(std::sync::Arc::new(counter)) }
     }
 
@@ -43,8 +44,29 @@ impl Steps {
     #[cfg(debug_assertions)]
     pub fn recording(record: &Path) -> crate::Result<Self> {
         let record = Some(super::record::Record::begin(record)?);
-        let counter = Counter { now: 0.into(), die_at: 0, trace: false, record };
+        let counter =
+            Counter { now: 0.into(), die_at: 0, trace: false, record, plain_renames: false };
         Ok(Self { inner: Some(std::sync::Arc::new(counter)) })
+    }
+
+    /// As on a file system that has no rename that refuses a taken name.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn with_plain_renames(self) -> Self {
+        let counter = self.inner.and_then(std::sync::Arc::into_inner);
+        let die_at = 0;
+        let none =
+            Counter { now: 0.into(), die_at, trace: false, record: None, plain_renames: true };
+        let counter = Counter { plain_renames: true, ..counter.unwrap_or(none) };
+        Self { inner: Some(std::sync::Arc::new(counter)) }
+    }
+
+    /// Whether the kernel is not to be asked for a rename that refuses.
+    pub(super) fn has_plain_renames(&self) -> bool {
+        #[cfg(debug_assertions)]
+        return self.inner.as_ref().is_some_and(|counter| counter.plain_renames);
+        #[cfg(not(debug_assertions))]
+        false
     }
 
     /// The next step is `what`.

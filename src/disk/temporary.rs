@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::{Disk, parent};
@@ -18,6 +18,15 @@ pub struct Temporary<'a> {
     pub(super) disk: &'a Disk,
     pub(super) path: PathBuf,
     pub(super) file: Option<File>,
+}
+
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// It stays, and the new one is refused.
+    Free,
+    /// The new one takes its place at once.
+    Replaced,
 }
 
 impl Temporary<'_> {
@@ -55,7 +64,7 @@ impl Temporary<'_> {
     /// # Errors
     /// With the path; the temporary file is then removed.
     pub fn publish(self, path: &Path, mode: Option<u32>) -> Result<()> {
-        self.finish(path, mode, RenameFlags::NOREPLACE)
+        self.finish(path, mode, Target::Free)
     }
 
     /// Publishes the file under `path`, replacing what is there at once.
@@ -64,7 +73,7 @@ impl Temporary<'_> {
     /// With the path; the temporary file is then removed.
     pub fn replace(self, path: &Path) -> Result<()> {
         let mode = fs::symlink_metadata(path).ok().map(|meta| meta.mode() & 0o777);
-        self.finish(path, mode, RenameFlags::empty())
+        self.finish(path, mode, Target::Replaced)
     }
 
     /// Leaves the file under its temporary name, durably, for [`Disk::resume`].
@@ -84,12 +93,12 @@ impl Temporary<'_> {
         self.disk.sync_parent(&path)
     }
 
-    fn finish(mut self, path: &Path, mode: Option<u32>, flags: RenameFlags) -> Result<()> {
+    fn finish(mut self, path: &Path, mode: Option<u32>, target: Target) -> Result<()> {
         let mode = mode.unwrap_or_else(|| 0o666 & !umask());
         self.sync(mode).map_err(|error| Error::io("write", path, error))?;
         let from = parent(&self.path).to_owned();
         let disk = self.disk;
-        self.give(path, flags)?;
+        self.give(path, target)?;
         disk.sync_parent(path)?;
         // The name it had must not come back after a power cut either.
         if parent(path) == from { Ok(()) } else { disk.sync_dir(&from) }
@@ -104,15 +113,15 @@ impl Temporary<'_> {
     }
 
     /// Gives it its name; the caller fsyncs the directories.
-    pub(super) fn give(mut self, path: &Path, flags: RenameFlags) -> Result<()> {
-        let replaces = !flags.contains(RenameFlags::NOREPLACE);
-        let what = if replaces { "replace" } else { "publish" };
-        self.disk.steps.step_on(what, &[&self.path, path]);
-        match rustix::fs::renameat_with(CWD, &self.path, CWD, path, flags) {
-            Err(Errno::INVAL | Errno::NOSYS) if !replaces => link_and_unlink(&self.path, path),
-            other => other,
+    pub(super) fn give(mut self, path: &Path, target: Target) -> Result<()> {
+        let told = |errno: Errno| Error::io("publish", path, errno.into());
+        match target {
+            Target::Free => self.disk.rename_free("publish", &self.path, path, &told)?,
+            Target::Replaced => {
+                self.disk.steps.step_on("replace", &[&self.path, path]);
+                rustix::fs::renameat(CWD, &self.path, CWD, path).map_err(told)?;
+            }
         }
-        .map_err(|errno| Error::io("publish", path, errno.into()))?;
         self.file = None; // it has another name now: nothing is to be removed
         Ok(())
     }
@@ -122,13 +131,6 @@ impl Temporary<'_> {
         #[allow(clippy::disallowed_methods, reason = "the door itself")]
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// A rename without replace where there is none, on NFS: a second name, then the first one goes.
-/// It fails too when the name is taken. Dying between, the first one is swept.
-pub(super) fn link_and_unlink(from: &Path, to: &Path) -> rustix::io::Result<()> {
-    rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?;
-    rustix::fs::unlinkat(CWD, from, AtFlags::empty())
 }
 
 /// The process's file mode mask, without changing it.

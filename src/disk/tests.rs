@@ -79,19 +79,46 @@ fn an_unpublished_file_disappears_and_sweep_takes_what_a_kill_left() {
     assert_eq!(names(dir.path()), ["keep"]);
 }
 
+/// A door to a file system that renames, and refuses nothing.
+fn plain() -> Disk {
+    Disk::new(Steps::none().with_plain_renames())
+}
+
 #[test]
-fn without_a_rename_that_refuses_a_link_refuses() {
+fn without_a_rename_that_refuses_no_file_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = Disk::default();
+    let disk = plain();
     let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
     disk.create(&a, b"a").unwrap();
     disk.create(&b, b"b").unwrap();
-    assert_eq!(temporary::link_and_unlink(&a, &b), Err(rustix::io::Errno::EXIST));
-    assert_eq!(
-        (names(dir.path()), disk.read(&b, 9).unwrap()),
-        (vec!["a".into(), "b".into()], b"b".to_vec())
-    );
+    assert!(is_taken(&disk.create(&b, b"c").unwrap_err()));
+    assert!(is_taken(&disk.rename(&a, &b).unwrap_err()));
+    assert_eq!(names(dir.path()), ["a", "b"]);
+    assert_eq!(disk.read(&b, 9).unwrap(), b"b");
     disk.remove(&b).unwrap();
-    temporary::link_and_unlink(&a, &b).unwrap();
+    disk.rename(&a, &b).unwrap();
     assert_eq!((names(dir.path()), disk.read(&b, 9).unwrap()), (vec!["b".into()], b"a".to_vec()));
+    disk.replace(&b, b"new").unwrap();
+    assert_eq!(disk.read(&b, 9).unwrap(), b"new");
+}
+
+#[test]
+fn without_a_rename_that_refuses_no_directory_is_replaced_that_holds_anything() {
+    for disk in [plain(), Disk::default()] {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, full, file, free] =
+            ["from", "full", "file", "free"].map(|name| dir.path().join(name));
+        for path in [&from, &full] {
+            disk.make_dirs(path).unwrap();
+            disk.create(&path.join("part"), path.to_str().unwrap().as_bytes()).unwrap();
+        }
+        disk.create(&file, b"").unwrap();
+        for taken in [&full, &file] {
+            assert!(is_taken(&disk.rename(&from, taken).unwrap_err()), "{}", taken.display());
+        }
+        assert_eq!(disk.read(&full.join("part"), 99).unwrap(), full.to_str().unwrap().as_bytes());
+        disk.rename(&from, &free).unwrap();
+        assert_eq!(names(dir.path()), ["file", "free", "full"]);
+        assert_eq!(names(&free), ["part"]);
+    }
 }

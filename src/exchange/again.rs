@@ -2,7 +2,7 @@
 
 use std::io::BufWriter;
 
-use super::{Sent, Tools, answer};
+use super::{Sent, Tools, answer, publish};
 use crate::asam;
 use crate::engdat::{self, Levels, PackageName};
 use crate::state::{Answer, AnswerPart, AnswerState, PackageRow};
@@ -55,7 +55,7 @@ pub fn resend(tools: &Tools<'_>, name: &str) -> Result<Again> {
         note(tools, name.to_owned(), Some(answer.partner.clone()), "resent", text)?;
         transaction.commit()?;
         if !tools.options.no_remote {
-            answer::publish_frozen(tools)?;
+            publish::publish(tools, &answer)?;
         }
     }
     let overtaken_by = overtaken(tools, &answer)?;
@@ -122,7 +122,7 @@ pub fn reissue(tools: &Tools<'_>, name: &str) -> Result<Again> {
         note(tools, new.name.clone(), Some(new.partner.clone()), "reissued", text)?;
         transaction.commit()?;
         if !tools.options.no_remote {
-            answer::publish_frozen(tools)?;
+            publish::publish(tools, &new)?;
         }
     }
     let overtaken_by = overtaken(tools, &old)?;

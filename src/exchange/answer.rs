@@ -4,9 +4,8 @@
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::{
-    ANSWER_UNWRITABLE, LOCAL, Note, Outcome, PackageReport, Partner, Run, Sent, Tools, pack,
-};
+use super::stop::guarded;
+use super::{ANSWER_UNWRITABLE, LOCAL, Note, Outcome, PackageReport, Partner, Run, Sent, publish};
 use crate::asam::{self, Answer, Company};
 use crate::engdat::{self, FileEntry, PackageName};
 use crate::issue::{Attachment, Comment, Issue, Record};
@@ -36,14 +35,18 @@ impl Run<'_> {
                 // Its files are at the tracker.
                 Err(error) if error.fault == Fault::Wait && self.rests() => {}
                 Err(error) if error.fault == Fault::Wait => self.tracker_away(&error)?,
-                Err(error) if error.fault == Fault::Item => {
+                // This partner's settings or issues: the others get their answers.
+                Err(error) if error.fault == Fault::Item || error.code == ANSWER_UNWRITABLE => {
                     let report = PackageReport::new(LOCAL, Some(&partner.key), Outcome::Deferred);
                     self.report.packages.push(report.because(&Reason::of(&error)));
                 }
                 Err(error) => return Err(error),
             }
         }
-        if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
+        if self.tools.options.dry_run {
+            return Ok(());
+        }
+        publish::publish_frozen(self.tools, &mut self.report)
     }
 
     /// Fixes the bytes, names and transaction ids of an answer; from then on it is only to be
@@ -244,7 +247,7 @@ impl Run<'_> {
             let here = |attachment: &&Attachment| attachment.name == file.name;
             let found = find(&local_key).and_then(|issue| issue.attachments.iter().find(here));
             match found {
-                Some(attachment) => files.push(self.tools.stop.guard(attachment)),
+                Some(attachment) => files.push(guarded(&self.tools.stop, attachment)),
                 None => {
                     let what = format!("{local_key}: the file {} is not there any more", file.name);
                     return Err(Error::item(ANSWER_UNWRITABLE, what));
@@ -281,11 +284,6 @@ impl Run<'_> {
             files,
         })
     }
-
-    /// Publishes every frozen answer. Repeatable.
-    pub(super) fn publish_frozen(&self) -> Result<()> {
-        publish_frozen(self.tools)
-    }
 }
 
 /// The bytes of a description.
@@ -298,38 +296,6 @@ pub(super) fn written(message: &engdat::EngdatMessage, partner: &Partner) -> Res
             partner.key
         ))
     })
-}
-
-/// Publishes every frozen answer. Repeatable.
-pub(super) fn publish_frozen(tools: &Tools<'_>) -> Result<()> {
-    for answer in tools.state.unpublished()? {
-        let frozen = tools.state.answers_dir().join(&answer.name);
-        match &answer.target {
-            Some(dir) if answer.parts.len() > 1 => {
-                pack::lay_down(tools, &frozen, &answer.parts, dir)?;
-            }
-            Some(target) => replace_by(tools, &frozen, &answer.parts, target)?,
-            None => {
-                let parts: Vec<(String, String)> = answer
-                    .parts
-                    .iter()
-                    .map(|part| (part.name.clone(), part.sha256.clone()))
-                    .collect();
-                tools.spool.publish(&answer.partner, &answer.name, &frozen, &parts)?;
-            }
-        }
-        tools.state.published(&answer.name, tools.clock.now())?;
-    }
-    Ok(())
-}
-
-fn replace_by(tools: &Tools<'_>, frozen: &Path, parts: &[AnswerPart], target: &Path) -> Result<()> {
-    let Some(part) = parts.first() else { return Ok(()) };
-    let parent = target.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut out = tools.disk.temporary(parent.unwrap_or(Path::new(".")))?;
-    let mut source = tools.disk.open(&frozen.join(&part.name))?;
-    std::io::copy(&mut source, &mut out).map_err(|error| Error::io("write", target, error))?;
-    out.replace(target)
 }
 
 /// What an answer says that the one before did not, for the journal.

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
+use super::stop::guarded;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
 use crate::asam::{Archive, Delivered, View};
 use crate::issue::{ATTACHMENT_MISSING, Issue};
-use crate::state::{Link, LinkState, State};
+use crate::state::{Link, LinkState, Pending, State};
 use crate::sync::{self, Action, Context, Delivery, Outcome as IssueOutcome, Task, isolate};
 use crate::{Digest, Error, Fault, Finding, Result};
 
 /// How many issues share a transaction and a read of the tracker.
 const BATCH: usize = 250;
 /// How many, where a read is a call over a network.
-const REMOTE_BATCH: usize = 500;
+const REMOTE_BATCH: usize = 1000;
 
 /// A delivery whose files were read, and its link where there is one.
 pub(super) type Ready = (Delivery, Option<Link>);
@@ -39,7 +40,7 @@ impl Run<'_> {
         package: &str,
         reference: &str,
     ) -> Result<Applied> {
-        let issues = Outcomes::on(&self.shelf);
+        let issues = self.outcomes();
         let mut applied = Applied { issues, ..Applied::default() };
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
@@ -91,8 +92,12 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn outcomes(&self) -> Outcomes {
+        Outcomes::on(&self.shelf, &self.tools.options)
+    }
+
     pub(super) fn shelved(&self, outcomes: Vec<IssueOutcome>) -> Outcomes {
-        let mut shelved = Outcomes::on(&self.shelf);
+        let mut shelved = self.outcomes();
         shelved.extend(outcomes);
         shelved
     }
@@ -135,6 +140,11 @@ impl Run<'_> {
             self.tools.stop.go_on()?;
             let known = links.get(&delivered.issue.id);
             self.ready_files(&mut delivered, known)?;
+            let kept = known.and_then(|link| link.pending.as_ref());
+            let before = |kept: &&Pending| !kept.is_newer_than(delivered.revision, reference);
+            if let Some(kept) = kept.filter(before) {
+                self.bring_along(&mut delivered.issue, kept)?;
+            }
             let link = links.remove(&delivered.issue.id);
             let Delivered { issue, peer_short, revision, findings, unreadable: why, .. } =
                 delivered;
@@ -149,8 +159,8 @@ impl Run<'_> {
             let reference = reference.to_owned();
             ready.push((Delivery { issue, revision, reference, peer_short, findings }, link));
         }
-        let context = self.context(partner, Some(package));
         let locals = self.locals(ready.iter().filter_map(|(_, link)| link.as_ref()))?;
+        let context = self.context(partner, Some(package))?;
         let mut done = Vec::new();
         let result = if self.is_shared() {
             self.apply_together(&context, ready, locals, &mut done)
@@ -287,8 +297,8 @@ impl Run<'_> {
                 continue;
             }
             let stop = &self.tools.stop;
-            let guarded = stop.guard(file);
-            let digest: Digest = match guarded.digest() {
+            let file = guarded(stop, file);
+            let digest: Digest = match file.digest() {
                 Ok((digest, _)) => digest,
                 Err(error) => {
                     stop.go_on()?;
@@ -299,7 +309,7 @@ impl Run<'_> {
             };
             let known = link.and_then(|link| link.base.files_in.get(&file.name));
             if known.is_none_or(|known| known.sha256 != digest.to_string()) {
-                let prepared = self.tools.tracker.prepare(&guarded);
+                let prepared = self.tools.tracker.prepare(&file);
                 prepared.or_else(|error| stop.go_on().and(Err(error)))?;
             }
         }
@@ -370,7 +380,7 @@ impl Run<'_> {
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
     ) -> (Outcomes, Result<()>) {
-        let mut outcomes = Outcomes::on(&self.shelf);
+        let mut outcomes = self.outcomes();
         let done = self.look_at(partner, changed, known, &mut outcomes);
         (outcomes, done)
     }
@@ -388,7 +398,7 @@ impl Run<'_> {
             None => linked,
             Some(changed) => linked.into_iter().filter(|key| changed.contains(key)).collect(),
         };
-        let context = self.context(partner, None);
+        let context = self.context(partner, None)?;
         for chunk in keys.chunks(self.batch_size()) {
             self.tools.stop.go_on()?;
             let mut links = state.links_of_keys(&partner.key, chunk)?;

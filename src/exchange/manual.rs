@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::issues::Applied;
 use super::package::failure;
-use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER};
+use super::{Outcome, PackageReport, Partner, Report, Run, Tools, UNKNOWN_PARTNER, publish};
 use crate::asam::Archive;
 use crate::spool::Reason;
 use crate::{Error, Fault, Result, USAGE};
@@ -133,6 +133,15 @@ impl Run<'_> {
         }
         let sent = self.freeze(partner, &owed, Some(out))?;
         self.report.sent.push(sent);
-        if self.tools.options.dry_run { Ok(()) } else { self.publish_frozen() }
+        if self.tools.options.dry_run {
+            return Ok(());
+        }
+        // This one is asked for: it must find its place.
+        for answer in self.tools.state.unpublished()? {
+            if answer.target.as_deref() == Some(out) {
+                publish::publish(self.tools, &answer)?;
+            }
+        }
+        publish::publish_frozen(self.tools, &mut self.report)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ANSWER_UNWRITABLE, Sent, Tools};
+use super::{ANSWER_UNWRITABLE, Sent, Tools, publish};
 use crate::engdat::{self, FileEntry};
 use crate::state::{Answer, AnswerPart, AnswerState, PackageRow};
 use crate::{Digest, Error, Result, USAGE, stamp};
@@ -71,17 +71,15 @@ impl Parcel {
         let files: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
         let transaction = tools.state.begin()?;
         tools.state.reserve_name(&name)?;
-        tools.state.save_answer(
-            &Answer {
-                name: name.to_string(),
-                partner: partner.key.clone(),
-                state: AnswerState::Frozen,
-                target: self.dest.clone(),
-                parts: parts.clone(),
-                issues: Vec::new(),
-            },
-            now,
-        )?;
+        let answer = Answer {
+            name: name.to_string(),
+            partner: partner.key.clone(),
+            state: AnswerState::Frozen,
+            target: self.dest.clone(),
+            parts,
+            issues: Vec::new(),
+        };
+        tools.state.save_answer(&answer, now)?;
         tools.state.log_package(&PackageRow {
             name: name.to_string(),
             partner: Some(partner.key.clone()),
@@ -91,7 +89,7 @@ impl Parcel {
             at: stamp(now),
         })?;
         transaction.commit()?;
-        super::answer::publish_frozen(tools)?;
+        publish::publish(tools, &answer)?;
         Ok(Sent {
             name: name.to_string(),
             partner: partner.key.clone(),

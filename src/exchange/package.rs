@@ -2,7 +2,7 @@
 
 use super::intake::reused;
 use super::issues::Applied;
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;
@@ -51,7 +51,10 @@ impl Run<'_> {
         };
         let content = match doing.entry.digest() {
             Ok(content) => content,
-            Err(error) => return self.unreadable(doing, Some(&partner.key), &error),
+            Err(error) if error.code == crate::DISK => {
+                return self.unreadable(doing, Some(&partner.key), &error);
+            }
+            Err(error) => return Err(error),
         };
         let total = doing.entry.total();
         let identity =

@@ -87,7 +87,7 @@ impl Run<'_> {
                     ready.push((delivery, Some(link.clone())));
                     continue;
                 }
-                let context = self.context(partner, Some(&pending.package));
+                let context = self.context(partner, Some(&pending.package))?;
                 let mut outcome = sync::Outcome::new(&link.remote, link.key.as_deref());
                 let local = link.key.as_ref().and_then(|key| locals.remove(key));
                 match sync::deliver(&context, &delivery, Some(link.clone()), local) {
@@ -97,13 +97,35 @@ impl Run<'_> {
                 outcomes.push(outcome);
             }
             for (package, ready) in packages {
-                let context = self.context(partner, Some(package));
+                let context = self.context(partner, Some(package))?;
                 let keys = ready.iter().filter_map(|(_, link)| link.as_ref()?.key.as_ref());
                 let here = keys.filter_map(|key| Some((key.clone(), locals.get(key)?.clone())));
                 let here = here.collect();
                 self.apply_in_waves(&context, ready, here, outcomes)?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds to a delivery the comments and files of one before it that a gate kept back: should this
+    /// one pass, they are taken with it.
+    pub(super) fn bring_along(&self, issue: &mut Issue, kept: &Pending) -> Result<()> {
+        let same = |one: &Attachment, other: &Attachment| {
+            one.name == other.name && one.known_digest() == other.known_digest()
+        };
+        let mut files = self.kept_files(kept);
+        files.retain(|file| !issue.attachments.iter().any(|other| same(file, other)));
+        for file in &files {
+            self.tools.tracker.prepare(file)?;
+        }
+        // A document may name a file that it does not bring once more.
+        issue.attachments.retain(|file| {
+            file.content().is_some() || !files.iter().any(|kept| kept.name == file.name)
+        });
+        issue.attachments.splice(0..0, files);
+        let comments = kept.comments.iter().filter(|known| !issue.comments.contains(known));
+        let comments: Vec<_> = comments.cloned().collect();
+        issue.comments.splice(0..0, comments);
         Ok(())
     }
 

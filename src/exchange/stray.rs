@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::intake::reused;
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::{Outcome, Partner, Run};
 use crate::spool::{Group, Reason};
 use crate::state::DUPLICATE;
@@ -32,7 +32,9 @@ impl Run<'_> {
         for part in &group.parts {
             let Some(known) = known.get(&part.name.index) else { return Ok(None) };
             // What cannot be read now is looked at again.
-            let Ok(digest) = disk.digest(&part.path) else { return Ok(None) };
+            let Ok(digest) = disk.digest(&part.path) else {
+                return self.tools.stop.go_on().map(|()| None);
+            };
             same &= *known == digest;
         }
         Ok(Some(Stray { partner, same }))

@@ -10,7 +10,7 @@ mod fetch;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Exchange, Partner, Report, Tools, TransportSettings, answer};
+use super::{Exchange, Partner, Report, Tools, TransportSettings, publish};
 use crate::transport::Transport;
 use crate::{Error, Result, USAGE};
 
@@ -49,7 +49,7 @@ pub fn exchange(tools: &Tools<'_>) -> Result<Report> {
         tools.spool.create()?;
         tools.disk.sweep(&tools.spool.dir("incoming"))?;
         if !tools.options.no_remote {
-            answer::publish_frozen(tools)?;
+            publish::publish_frozen(tools, &mut report)?;
         }
     }
     fetch_all(tools, &mut report)?;

@@ -43,7 +43,7 @@ fn identity(dir: &Path) -> Option<(u64, u64)> {
 
 impl Spool {
     /// Calls `wake`, on a thread of its own, whenever a file may have become complete in
-    /// `incoming/`, and when events were lost.
+    /// `incoming/`, when events were lost, and when the directory itself went away.
     ///
     /// # Errors
     /// When the system has no events to offer for the directory; scanning still works.
@@ -56,8 +56,9 @@ impl Spool {
                 .hint("packages are found by scanning, every `[spool] scan_seconds`")
         };
         let inbox = self.inbox.clone();
+        let own = dir.clone();
         let told = move |event: notify::Result<notify::Event>| {
-            if is_reason(event, &inbox) {
+            if is_reason(event, &own, &inbox) {
                 wake();
             }
         };
@@ -102,19 +103,25 @@ impl Group {
     }
 }
 
-/// A part may have arrived, or the kernel's queue ran over, or it failed.
-fn is_reason(event: notify::Result<notify::Event>, inbox: &Inbox) -> bool {
+/// A part may have arrived, or the kernel's queue ran over, or it failed, or `dir` itself went
+/// away.
+fn is_reason(event: notify::Result<notify::Event>, dir: &Path, inbox: &Inbox) -> bool {
     let Ok(event) = event else {
         inbox.lost();
         return true;
     };
-    if event.need_rescan() {
+    // Of a rename within the directory the new name is the last.
+    let file = event.paths.last().and_then(|path| path.file_name());
+    // By its last name: how the events write the path before it is their affair.
+    if event.need_rescan() || is_departure(&event.kind) && file == dir.file_name() {
         inbox.lost();
         return true;
     }
-    // Of a rename within the directory the new name is the last.
-    let file = event.paths.last().and_then(|path| path.file_name());
     is_arrival(&event.kind) && file.is_some_and(|file| inbox.told(file.to_owned()))
+}
+
+fn is_departure(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)))
 }
 
 /// A file was closed after writing, renamed or linked in. Reading and our own claims are none.
@@ -150,11 +157,20 @@ mod tests {
             (Ok(event(close, "/spool/incoming/readme.txt")), false),
             (Ok(event(EventKind::Remove(RemoveKind::File), part)), false),
             (Ok(event(EventKind::Any, "/spool/incoming")), false),
+            (
+                Ok(event(EventKind::Modify(ModifyKind::Name(RenameMode::From)), "/spool/incoming")),
+                true,
+            ),
+            (Ok(event(EventKind::Remove(RemoveKind::Folder), "/spool/incoming")), true),
             (Err(notify::Error::generic("gone")), true),
         ];
         for (event, wanted) in cases {
             let said = format!("{event:?}");
-            assert_eq!(is_reason(event, &Inbox::default()), wanted, "{said}");
+            assert_eq!(
+                is_reason(event, Path::new("./incoming"), &Inbox::default()),
+                wanted,
+                "{said}"
+            );
         }
     }
 

@@ -132,13 +132,7 @@ impl Base {
     /// exchange reference, then by arrival.
     #[must_use]
     pub fn is_newer_than(&self, revision: Option<Timestamp>, reference: &str) -> bool {
-        match (self.revision, revision) {
-            (Some(last), Some(this)) if this < last => true,
-            (Some(last), Some(this)) if this == last => {
-                !reference.is_empty() && reference < &*self.package
-            }
-            _ => false,
-        }
+        is_newer((self.revision, &self.package), (revision, reference))
     }
 
     /// Whether a local file is one that came in.
@@ -200,6 +194,14 @@ impl Outgoing {
     }
 }
 
+fn is_newer(last: (Option<Timestamp>, &str), this: (Option<Timestamp>, &str)) -> bool {
+    match (last.0, this.0) {
+        (Some(last), Some(this)) if this < last => true,
+        (Some(before), Some(now)) if now == before => !this.1.is_empty() && this.1 < last.1,
+        _ => false,
+    }
+}
+
 /// A delivery that a gate kept back, to be planned when it opens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -234,6 +236,12 @@ impl Pending {
             package: package.to_owned(),
             peer_short: peer_short.to_owned(),
         }
+    }
+
+    /// Whether a document is older than this one, as [`Base::is_newer_than`] has it.
+    #[must_use]
+    pub fn is_newer_than(&self, revision: Option<Timestamp>, reference: &str) -> bool {
+        is_newer((self.revision, &self.package), (revision, reference))
     }
 
     /// With what was kept back after it: the fields are those of the newer document, comments

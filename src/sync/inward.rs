@@ -44,6 +44,13 @@ pub fn plan_in(rules: &[Rule], sides: &Sides<'_>) -> Decision<InPlan> {
     Decision::Do(plan)
 }
 
+/// Whether a plan under these rules asks which values a field takes.
+#[must_use]
+pub fn asks_values(rules: &[Rule]) -> bool {
+    let asks = |rule: &Rule| matches!(&rule.kind, Kind::FillLocal(fill) if fill.remote.is_some() && fill.default.is_some());
+    rules.iter().any(asks)
+}
+
 /// One rule at work.
 struct Step<'a, 'b> {
     rule: &'a Rule,

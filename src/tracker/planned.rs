@@ -145,6 +145,10 @@ impl Tracker for Planned {
         self.fields().cloned()
     }
 
+    fn outline(&self) -> Result<Schema> {
+        self.reader.outline()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }

@@ -104,7 +104,7 @@ impl Folder {
             return Err(changed(file));
         }
         let mut copy = Hasher::new(self.disk.temporary(into)?);
-        copy_all(&mut source, &mut copy, &path, &into.join(&file.name))?;
+        self.copy_all(&mut source, &mut copy, &path, &into.join(&file.name))?;
         let (copy, size, digest) = copy.finish();
         // The writer may go on in the same file, or put another one under the name.
         let same = |meta: io::Result<Metadata>| meta.is_ok_and(|now| exact(&now) == exact(&before));
@@ -131,7 +131,7 @@ impl Folder {
         let tmp = &self.options.outbox_tmp;
         let mut source = self.disk.open(&part.path)?;
         let mut copy = Hasher::new(self.disk.temporary(tmp).map_err(theirs)?);
-        copy_all(&mut source, &mut copy, &part.path, &target).map_err(theirs)?;
+        self.copy_all(&mut source, &mut copy, &part.path, &target).map_err(theirs)?;
         let (copy, _, digest) = copy.finish();
         if digest != part.digest {
             let what = format!("{} is not what was to be delivered", part.path.display());
@@ -150,6 +150,27 @@ impl Folder {
                 Err(theirs(error).hint(hint))
             }
             other => other.map_err(theirs),
+        }
+    }
+
+    /// Streams; an error in reading is told with `source`, one in writing with `target`.
+    fn copy_all(
+        &self,
+        from: &mut impl io::Read,
+        to: &mut impl Write,
+        source: &Path,
+        target: &Path,
+    ) -> Result<()> {
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            self.disk.stop().go_on()?;
+            let read = match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(their_io("read", source)(error)),
+            };
+            to.write_all(&buffer[..read]).map_err(|error| Error::io("write", target, error))?;
         }
     }
 
@@ -291,25 +312,6 @@ impl Transport for Folder {
             add(format!("write a probe file in {}", tmp.display()), self.probe());
         }
         probes
-    }
-}
-
-/// Streams; an error in reading is told with `source`, one in writing with `target`.
-fn copy_all(
-    from: &mut impl io::Read,
-    to: &mut impl Write,
-    source: &Path,
-    target: &Path,
-) -> Result<()> {
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(their_io("read", source)(error)),
-        };
-        to.write_all(&buffer[..read]).map_err(|error| Error::io("write", target, error))?;
     }
 }
 

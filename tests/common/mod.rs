@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 
+pub mod service;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};

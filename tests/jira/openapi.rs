@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::stub::Asked;
 use super::*;
 
 /// All the adapter ever asks for, over a Jira with its troubles.
@@ -294,6 +293,7 @@ fn the_validator_finds_what_is_planted() {
         ],
         body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
         status: 200,
+        span: Default::default(),
     };
     let fine = [
         asked("GET", "issue/TST-1", &[("fields", "summary")], None),

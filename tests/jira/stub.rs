@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -95,6 +95,30 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub status: u16,
+    /// When it was there, and when it was answered, since the stub began.
+    pub span: (Duration, Duration),
+}
+
+/// How many of these requests came one after the other: the most of which each came after the one
+/// before it was answered.
+pub fn rounds(asked: &[Asked]) -> usize {
+    let mut spans: Vec<(Duration, Duration)> = asked.iter().map(|asked| asked.span).collect();
+    spans.sort_by_key(|(_, answered)| *answered);
+    let mut free = None;
+    let mut in_turn = |(came, answered): &(Duration, Duration)| {
+        let follows = free.is_none_or(|free| *came >= free);
+        free = if follows { Some(*answered) } else { free };
+        follows
+    };
+    spans.iter().filter(|span| in_turn(span)).count()
+}
+
+/// How many of these requests were under way at the same time, at most.
+pub fn at_once(asked: &[Asked]) -> usize {
+    let under_way = |(at, _): &(Duration, Duration)| {
+        asked.iter().filter(|other| other.span.0 <= *at && *at < other.span.1).count()
+    };
+    asked.iter().map(|asked| under_way(&asked.span)).max().unwrap_or(0)
 }
 
 impl Asked {
@@ -141,6 +165,7 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     latency: Mutex<Duration>,
     stop: std::sync::atomic::AtomicBool,
+    begun: Instant,
 }
 
 /// The server; ends when it is dropped.
@@ -178,6 +203,7 @@ impl Stub {
             asked: Mutex::default(),
             latency: Mutex::default(),
             stop: false.into(),
+            begun: Instant::now(),
         });
         let accepting = shared.clone();
         // Their names tell the stub's threads from those of its client.
@@ -264,6 +290,7 @@ fn answer_all(
 fn serve(stream: impl Read + Write, shared: &Shared) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(mut asked) = read(&mut reader)? {
+        asked.span.0 = shared.begun.elapsed();
         let act = {
             let mut rules = shared.rules.lock().unwrap();
             rules.iter_mut().find_map(|rule| rule.hits(&asked).then(|| rule.act.clone()))
@@ -292,6 +319,7 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> std::io::Result<()> {
             }
         };
         asked.status = reply.as_ref().map_or(0, |reply| reply.status);
+        asked.span.1 = shared.begun.elapsed();
         shared.asked.lock().unwrap().push(asked);
         let Some(reply) = reply else { return Ok(()) };
         let mut head = format!(
@@ -331,6 +359,7 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
         headers: vec![],
         body: vec![],
         status: 0,
+        span: Default::default(),
     };
     loop {
         let mut line = String::new();

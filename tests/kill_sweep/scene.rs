@@ -10,6 +10,12 @@ use crate::common::{
 };
 use crate::snapshot::{Snapshot, snapshot};
 
+/// What every run of a variant finds in its environment.
+pub(crate) type Env = &'static [(&'static str, &'static str)];
+
+/// As on a file system without a rename that refuses a taken name, such as NFS.
+pub(crate) const PLAIN_RENAMES: Env = &[("ENGSYNC_PLAIN_RENAMES", "1")];
+
 /// A directory before a run, and everything after it when nobody interrupts.
 pub(crate) struct Phase {
     pub(crate) name: String,
@@ -30,6 +36,12 @@ pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, String)]) -> Outp
     let mut command = Command::new(env!("CARGO_BIN_EXE_engsync"));
     command.current_dir(dir).env_clear().env("USER", "tester").args(args).args(["--now", NOW]);
     command.envs(env.iter().map(|(name, value)| (name, value))).output().unwrap()
+}
+
+/// An environment with one more.
+pub(crate) fn with<'e>(env: Env, name: &'e str, value: &str) -> Vec<(&'e str, String)> {
+    let own = env.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    own.chain([(name, value.to_owned())]).collect()
 }
 
 /// Everything there is. Of the journal over a tracker of its own, every change: what was lost on
@@ -87,10 +99,10 @@ fn put(dir: &Path, files: Vec<(String, Vec<u8>)>) {
 }
 
 /// Runs once without interruption and keeps what was before and after.
-fn phase(name: &str, dir: &Path, scratch: &Path) -> Phase {
+fn phase(name: &str, dir: &Path, scratch: &Path, env: Env) -> Phase {
     let before = scratch.join(name.replace(' ', "-"));
     copy(dir, &before);
-    let ran = command(dir, &["run", "-v"], &[("ENGSYNC_TRACE_STEPS", "1".to_owned())]);
+    let ran = command(dir, &["run", "-v"], &with(env, "ENGSYNC_TRACE_STEPS", "1"));
     let log = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.code().is_some_and(|code| code < 2), "{log}");
     let what = |line: &str| Some(line.split_once("what=\"")?.1.split_once('"')?.0.to_owned());
@@ -101,7 +113,7 @@ fn phase(name: &str, dir: &Path, scratch: &Path) -> Phase {
 /// First packages with new issues, files and comments; then local work and a third package, one
 /// that no partner sent, one that is half there and one that came twice.
 pub(crate) fn phases(scratch: &Path, spool: &str, tracker: &str) -> Vec<Phase> {
-    phases_by(scratch, spool, tracker, None)
+    phases_by(scratch, spool, tracker, None, &[])
 }
 
 /// The same with a folder transport, which has these keys.
@@ -110,6 +122,7 @@ pub(crate) fn phases_by(
     spool: &str,
     tracker: &str,
     transport: Option<&str>,
+    env: Env,
 ) -> Vec<Phase> {
     let dir = scratch.join("reference");
     fs::create_dir_all(dir.join("spool/incoming")).unwrap();
@@ -142,7 +155,7 @@ pub(crate) fn phases_by(
     };
     let hupe = Defect { number: "4713", title: "Hupe stumm", ..Defect::default() };
     put(&dir, package("ENG26112009000000MFA", &[changed, hupe]));
-    let mut phases = vec![phase("packages in, answers out", &dir, scratch)];
+    let mut phases = vec![phase("packages in, answers out", &dir, scratch, env)];
 
     fs::write(dir.join("oem-Analyse.txt"), "Ursache: Dichtung").unwrap();
     for args in [
@@ -172,7 +185,7 @@ pub(crate) fn phases_by(
         let late = arrivals(&dir).join(format!("{name}.late"));
         fs::copy(done, late).unwrap();
     }
-    phases.push(phase("local work, a third package, trouble", &dir, scratch));
+    phases.push(phase("local work, a third package, trouble", &dir, scratch, env));
     fs::remove_dir_all(&dir).unwrap();
     phases
 }

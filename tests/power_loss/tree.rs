@@ -177,6 +177,14 @@ impl Tree {
         self.hanging.push(Hanging::Move { from, to, node });
     }
 
+    /// A second name for a file, never over one that is taken.
+    pub(crate) fn second_name(&mut self, from: &Path, to: &Path) {
+        let Some(node) = self.find(from).filter(|_| self.find(to).is_none()) else { return };
+        let (dir, name) = self.place(to);
+        self.dir(dir).insert(name.clone(), node);
+        self.hanging.push(Hanging::Link { dir, name, node });
+    }
+
     /// What changed in a directory is durable.
     pub(crate) fn sync_dir(&mut self, path: &Path) {
         let Some(synced) = self.find(path) else { return };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engsync::Result;
-use engsync::exchange::Stop;
+use engsync::Stop;
 use engsync::issue::{Attachment, Issue};
 use engsync::tracker::embedded::Embedded;
 use engsync::tracker::{

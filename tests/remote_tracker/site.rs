@@ -13,7 +13,7 @@ use engsync::db::Db;
 use engsync::disk::{Disk, Steps};
 use engsync::engdat::{Levels, Transliterate};
 use engsync::exchange::{
-    self, Company, Due, Options, Partner, Progress, Report, Settings, SpoolSettings, Stop, Tools,
+    self, Company, Due, Options, Partner, Progress, Report, Settings, SpoolSettings, Tools,
     TrackerSettings, Transports,
 };
 use engsync::issue::Issue;
@@ -23,7 +23,7 @@ use engsync::sync::{Change, GonePolicy, Policy, RawRule, Rule};
 use engsync::tracker::Tracker;
 use engsync::tracker::embedded::{self, Embedded};
 use engsync::transport::Transport;
-use engsync::{Clock, Error, Result, Timestamp};
+use engsync::{Clock, Error, Result, Stop, Timestamp};
 use serde::Deserialize;
 
 use crate::common::{self, Defect};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use crate::Stop;
 use crate::cli::style::plain;
 use crate::exchange::{Exchange, LOCAL, Outcome, PackageReport, Progress, Report};
 use crate::sync::Action;
@@ -31,6 +32,22 @@ impl Heart {
     /// How often to say so while something takes long; `None`: nobody asks.
     pub(super) fn pulse(&self) -> Option<Duration> {
         self.half.map(|half| half / 2)
+    }
+
+    /// Beats on a thread of its own while work goes on: whoever works looks at the stop, the
+    /// reader of a part of many gigabytes too. One that hangs does not look.
+    pub(super) fn follow(&self, stop: &Stop) {
+        let (Some(pulse), stop) = (self.pulse(), stop.clone()) else { return };
+        std::thread::spawn(move || {
+            let mut seen = stop.looks();
+            loop {
+                std::thread::sleep(pulse);
+                let before = std::mem::replace(&mut seen, stop.looks());
+                if before != seen {
+                    beat();
+                }
+            }
+        });
     }
 
     /// At most every half of the watchdog's patience.

@@ -4,7 +4,7 @@ use super::super::{Exchange, Partner, Tools};
 use crate::spool::Group;
 use crate::state::{Answer, AnswerState, PackageRow};
 use crate::transport::{self, Parcel, Transport};
-use crate::{Code, DISK, Digest, Error, Result, stamp};
+use crate::{Code, DISK, Digest, Error, Result, STOPPED, stamp};
 
 /// What is wrong with one package is not wrong with the next.
 const OF_ONE_PACKAGE: [Code; 3] = [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, DISK];
@@ -52,6 +52,8 @@ pub(super) fn deliver(tools: &Tools<'_>, partner: &Partner, tally: &mut Exchange
                 clear(tools, &group)?;
                 tally.delivered += 1;
             }
+            // In the midst of a large part; the next start delivers it.
+            Err(error) if error.code == STOPPED => break,
             Err(error) => {
                 tally.fail(&error);
                 // One name in the way is its own trouble; nothing more goes through a broken

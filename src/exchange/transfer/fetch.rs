@@ -7,7 +7,7 @@ use super::super::{Exchange, Partner, Tools, TransportSettings, Way};
 use crate::engdat::PartName;
 use crate::state::{Arrival, PackageRow};
 use crate::transport::{CHANGED, Fetched, Listed, Removal, Transport};
-use crate::{Error, NOT_FOUND, Result, Timestamp, stamp};
+use crate::{Error, NOT_FOUND, Result, STOPPED, Timestamp, stamp};
 
 /// Files behind one commit of the ledger: few, and not much to fetch again.
 const BATCH_FILES: usize = 100;
@@ -199,6 +199,8 @@ impl Fetching<'_> {
                 Err(error) if [CHANGED, NOT_FOUND].contains(&error.code) => {
                     tracing::debug!("{}", error.line());
                 }
+                // The word itself is told below.
+                Err(error) if error.code == STOPPED => {}
                 Err(error) => tally.fail(&error),
             }
             let bytes: u64 = batch.iter().map(|(file, _)| file.size).sum();
@@ -217,7 +219,7 @@ impl Fetching<'_> {
         }
         self.commit(&mut batch, &there, &mut taken, tally)?;
         match fetched {
-            Err(error) if error.code != super::super::STOPPED => {
+            Err(error) if error.code != STOPPED => {
                 tally.fail(&error);
                 // The connection is gone: what was taken is removed at the next exchange.
                 taken.clear();

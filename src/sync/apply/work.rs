@@ -141,8 +141,11 @@ impl<'a> Work<'a> {
         if let Some(delivery) = self.delivery {
             let stale = self.link.base.is_newer_than(delivery.revision, &delivery.reference);
             self.remember(plan, delivery, stale);
+            // What a gate kept back before came along with this one; what is newer still waits.
+            let newer =
+                |pending: &Pending| pending.is_newer_than(delivery.revision, &delivery.reference);
+            self.link.pending = self.link.pending.take().filter(newer);
         }
-        self.link.pending = None;
         self.owe();
         Ok(self.finish())
     }

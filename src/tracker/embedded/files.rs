@@ -16,7 +16,7 @@ use super::content::Stored;
 use super::history::{ATTACHMENTS, Change};
 use super::{Embedded, write};
 use crate::db::Db;
-use crate::disk::{self, Disk, TEMPORARY};
+use crate::disk::{self, Disk};
 use crate::issue::{Attachment, Content, Digest, Hasher, Value};
 use crate::{DISK, Error, Fault, NOT_FOUND, Result};
 
@@ -165,8 +165,7 @@ impl Files {
 
     /// Removes what writers left that are no more.
     pub(super) fn sweep_orphans(&self) -> Result<()> {
-        let orphans = list(&self.dir)?.into_iter().filter(|path| is_orphan(path));
-        orphans.into_iter().try_for_each(|path| self.disk.remove(&path))
+        self.disk.sweep_orphans(&self.dir)
     }
 
     /// Removes every file that no row names, and what interrupted writers left.
@@ -190,7 +189,7 @@ impl Files {
                         removed += 1;
                     }
                 }
-            } else if is_orphan(&path) {
+            } else if disk::is_orphan(&path) {
                 self.disk.remove(&path)?;
                 removed += 1;
             }
@@ -206,13 +205,6 @@ fn hex(path: &Path) -> Option<Digest> {
     let head = path.parent()?.file_name()?.to_str()?;
     let tail = path.file_name()?.to_str()?;
     Digest::parse(&format!("{head}{tail}")).filter(|_| head.len() == 2)
-}
-
-/// A temporary file whose writer is no more.
-fn is_orphan(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let writer = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split('-').next());
-    writer.is_some_and(|process| !Path::new("/proc").join(process).exists())
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>> {

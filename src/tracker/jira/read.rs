@@ -62,6 +62,7 @@ pub(super) fn raw_many(jira: &Jira, meta: &Meta, keys: &[String]) -> Result<Hash
             found.insert((*key).to_owned(), issue);
         }
     }
+    jira.learn_type(found.values());
     Ok(found)
 }
 

@@ -16,6 +16,10 @@ impl Reader {
         self.0.schema()
     }
 
+    pub(super) fn outline(&self) -> Result<Schema> {
+        self.0.outline()
+    }
+
     pub(super) fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Issue>>> {
         if keys.is_empty() { Ok(Vec::new()) } else { self.0.get_many(keys) }
     }

@@ -229,10 +229,11 @@ fn createmeta(world: &World, asked: &Asked, rest: &[&str]) -> Answer {
         _ => return Err(error(404, "No project could be found with that key.")),
     };
     let name = if world.cloud { name } else { "values" };
-    let page: Vec<Json> = all.iter().skip(start).take(20).cloned().collect();
-    let last = start + 20 >= all.len();
-    // Small pages, so that a client that reads the first only is found out.
-    let mut json = json!({"startAt": start, "maxResults": 20, "total": all.len(), name: page});
+    let most = asked.arg("maxResults").and_then(|n| n.parse().ok()).unwrap_or(50);
+    let most = most.min(world.meta_page);
+    let page: Vec<Json> = all.iter().skip(start).take(most).cloned().collect();
+    let last = start + most >= all.len();
+    let mut json = json!({"startAt": start, "maxResults": most, "total": all.len(), name: page});
     if !world.cloud {
         json["isLast"] = json!(last);
     }

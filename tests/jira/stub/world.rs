@@ -33,6 +33,8 @@ pub struct World {
     pub page: usize,
     /// The same of a Cloud's, where one field is asked for at most.
     pub page_of_ids: usize,
+    /// How many issue types or fields a page of `createmeta` has at most.
+    pub meta_page: usize,
     /// The search takes AND only.
     pub and_only: bool,
     /// Old createmeta in one piece.
@@ -71,6 +73,8 @@ impl World {
             screens: BTreeMap::new(),
             page: if cloud { 100 } else { 1000 },
             page_of_ids: 5000,
+            // What Atlassian publishes for Cloud.
+            meta_page: 200,
             and_only: false,
             old_createmeta: false,
             normalise: str::to_owned,
