@@ -170,19 +170,31 @@ fn what_is_not_needed_is_not_asked_for() {
 /// The id of the type that old issues have is no guess at what new ones can have.
 #[test]
 fn a_type_that_is_not_for_new_issues_any_more_is_looked_up() {
+    for status in [404, 400] {
+        let stub = Stub::server();
+        let (options, _) = options(&stub);
+        let (keys, _) = first(&Jira::new(options.clone()).unwrap(), 3);
+        let gone = answer(status, &[], "{\"errorMessages\": [\"no such type\"]}");
+        stub.rule(Rule::next("GET", "/issuetypes/1", gone));
+        stub.asked();
+        let jira = Jira::new(options).unwrap();
+        jira.outline().unwrap();
+        jira.get_many(&keys).unwrap();
+        assert!(jira.schema().unwrap().fields["priority"].allowed.is_some());
+        let types = "GET /issue/createmeta/TST/issuetypes";
+        let defects = "GET /issue/createmeta/TST/issuetypes/1";
+        assert_eq!(stub.calls()[2..], [defects, types, defects]);
+    }
+    // Before Jira 8.4 the list is not there, and everything comes in one piece.
     let stub = Stub::server();
     let (options, _) = options(&stub);
     let (keys, _) = first(&Jira::new(options.clone()).unwrap(), 3);
-    let gone = answer(404, &[], "{\"errorMessages\": [\"no such type\"]}");
-    stub.rule(Rule::next("GET", "/issuetypes/1", gone));
-    stub.asked();
+    stub.world().old_createmeta = true;
     let jira = Jira::new(options).unwrap();
     jira.outline().unwrap();
     jira.get_many(&keys).unwrap();
     assert!(jira.schema().unwrap().fields["priority"].allowed.is_some());
-    let types = "GET /issue/createmeta/TST/issuetypes";
-    let defects = "GET /issue/createmeta/TST/issuetypes/1";
-    assert_eq!(stub.calls()[2..], [defects, types, defects]);
+    assert_eq!(stub.calls().pop().unwrap(), "GET /issue/createmeta");
 }
 
 #[test]

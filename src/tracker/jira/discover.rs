@@ -117,7 +117,9 @@ fn create_fields(jira: &Jira, outline: &Meta) -> Result<Meta> {
     let (id, fields) = match ask(&id) {
         Ok(fields) => (id, fields),
         // An issue may have a type that new ones cannot have any more.
-        Err(failure) if known && failure.refused(404).is_some() => {
+        Err(failure)
+            if known && failure.refused(404).or_else(|| failure.refused(400)).is_some() =>
+        {
             jira.memory().type_at = None;
             match type_at(jira)? {
                 TypeAt::Id(id) => {
