@@ -11,7 +11,7 @@ use crate::tracker::http::{Failure, Request};
 
 /// Status and resolution of a new issue, by every name they have.
 pub(super) fn of_new(jira: &Jira) -> Result<Changes> {
-    let meta = jira.meta()?;
+    let meta = jira.whole()?;
     let status = first_status(jira, &meta)?;
     let mut first = Changes::new();
     for name in meta.schema(&jira.options).fields.into_keys() {
