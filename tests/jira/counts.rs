@@ -240,6 +240,15 @@ fn small_pages_and_lost_properties() {
         keys.sort_by_key(|key| stub.world().ticket(key).updated);
         keys
     });
+    // Cloud tells where to go on by a token.
+    let site = with(Stub::cloud(), |_| {});
+    site.stub.world().page_of_ids = 7;
+    let (keys, _) = first(&site.jira, 30);
+    site.stub.asked();
+    assert_eq!(site.jira.changed_since(None).unwrap().keys.unwrap().len(), 30);
+    let pages =
+        site.stub.asked().iter().filter(|asked| asked.path.ends_with("/search/jql")).count();
+    assert_eq!((pages, site.jira.get_many(&keys).unwrap().iter().flatten().count()), (5, 30));
     // Without any searchable property the whole project is looked at.
     let stub = Stub::cloud();
     stub.world().property_search = false;

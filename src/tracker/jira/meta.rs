@@ -78,6 +78,13 @@ pub(super) struct Known {
     pub(super) allowed: Option<Vec<Json>>,
 }
 
+impl Known {
+    /// How long a text it takes, in UTF-16 units.
+    fn longest(&self) -> Option<usize> {
+        self.kind.is_text().then(|| self.kind.limit())
+    }
+}
+
 /// A field, or a part of its value.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -290,6 +297,7 @@ impl Meta {
                 read_only: Self::is_read_only(&place.id) && place.id != "project",
                 required: known.required,
                 allowed,
+                longest: known.longest().filter(|_| place.path.is_empty()),
             };
             schema.fields.insert(name.to_owned(), spec);
         }

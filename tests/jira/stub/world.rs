@@ -35,6 +35,8 @@ pub struct World {
     pub comments: usize,
     /// How many issue types or fields a page of `createmeta` has at most.
     pub meta_page: usize,
+    /// The same of a Cloud's, where one field is asked for at most.
+    pub page_of_ids: usize,
     /// The search takes AND only.
     pub and_only: bool,
     /// Old createmeta in one piece.
@@ -75,6 +77,7 @@ impl World {
             comments: if cloud { 20 } else { usize::MAX },
             // What Atlassian publishes for Cloud.
             meta_page: 200,
+            page_of_ids: 5000,
             and_only: false,
             old_createmeta: false,
             normalise: str::to_owned,
