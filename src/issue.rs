@@ -6,6 +6,8 @@
 mod attachment;
 mod value;
 
+use std::collections::BTreeSet;
+
 pub use crate::{Digest, Hasher};
 pub use attachment::{Attachment, Content, clean_name};
 pub use value::{Field, Record, Value};
@@ -55,4 +57,7 @@ pub struct Issue {
     /// comments, attachments), never has the same. `None` where that is not certain, as within
     /// the second of the last change where a tracker counts in seconds.
     pub revision: Option<String>,
+    /// Of an issue that a dry run would make: the fields that its tracker may fill by itself
+    /// (a first status, a default), so that nobody knows yet what they hold.
+    pub unknown: BTreeSet<Field>,
 }

@@ -52,6 +52,8 @@ pub struct FieldSpec {
     pub read_only: bool,
     /// Must be set on create.
     pub required: bool,
+    /// The tracker may fill it in a new issue by itself: a first status, a default.
+    pub given: bool,
     /// The values it takes; `None`: any.
     pub allowed: Option<Vec<String>>,
 }

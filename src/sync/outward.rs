@@ -116,6 +116,10 @@ impl Step<'_, '_> {
     fn table_to_remote<'r>(&mut self, rule: &'r TableToRemote) -> Option<&'r str> {
         let values: Vec<String> =
             rule.locals.iter().map(|field| self.local.fields.text(field)).collect();
+        if rule.locals.iter().any(|field| self.local.unknown.contains(field)) {
+            // Only a dry run comes here: the tracker has yet to say.
+            return None;
+        }
         let decided = match (rule.table.decide(&values), &rule.no_match) {
             (Some(result), _) => result.to_owned(),
             (None, NoMatch::Value(value)) => value.clone(),

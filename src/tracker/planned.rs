@@ -175,6 +175,9 @@ impl Tracker for Planned {
         if schema.fields.contains_key("key") {
             issue.fields.set("key", Some(key.as_str().into()));
         }
+        let given = schema.fields.iter().filter(|(_, spec)| spec.given);
+        let unset = given.map(|(field, _)| field).filter(|f| issue.fields.get(f).is_none());
+        issue.unknown = unset.cloned().collect();
         let mut plan = self.plan.borrow_mut();
         plan.made = made;
         plan.markers.insert(key.clone(), Some(marker.to_owned()).filter(|m| !m.is_empty()));
@@ -187,6 +190,8 @@ impl Tracker for Planned {
         let mut issue = self.get(key)?;
         let (refused, changed) = edit::write(self.fields()?, &mut issue.fields, changes, expected);
         if changed {
+            let fields = &issue.fields;
+            issue.unknown.retain(|field| fields.get(field).is_none());
             self.keep(issue);
         }
         Ok(Written { issue: self.get(key)?, refused, remarks: Vec::new() })

@@ -61,6 +61,19 @@ fn what_was_planned_is_seen_over_what_is_there() {
     assert_eq!(planned.find("main/p:1").unwrap(), [key]);
 }
 
+/// What the tracker may fill by itself is not known before the issue is there.
+#[test]
+fn what_the_tracker_would_fill_in_is_unknown() {
+    let site = jira_server();
+    let planned = Planned::new(Box::new(site.tracker), clock());
+    let made = planned.create("main/p:1", &changes(&[("summary", text("s"))])).unwrap().issue;
+    assert!(made.unknown.contains("status") && !made.unknown.contains("summary"));
+    assert!(!made.unknown.contains("labels"), "no default: it is unset");
+    let set = changes(&[("status", text("Open"))]);
+    let now = planned.update(&made.id, &set, None).unwrap().issue;
+    assert!(!now.unknown.contains("status"), "{:?}", now.unknown);
+}
+
 #[test]
 fn a_create_in_doubt_is_looked_for_behind() {
     let (planned, _dir) = start();

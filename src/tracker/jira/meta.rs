@@ -74,6 +74,8 @@ pub(super) struct Known {
     pub(super) kind: Kind,
     /// Must be set on create, and has no default.
     pub(super) required: bool,
+    /// Has a default.
+    pub(super) filled: bool,
     /// Is on the screen for new issues.
     pub(super) on_create: bool,
     /// The values it takes, as Jira lists them.
@@ -217,6 +219,7 @@ impl Meta {
         if let Some(required) = json["required"].as_bool() {
             let filled = json["hasDefaultValue"] == true || ["project", "issuetype"].contains(&id);
             known.required = required && !filled;
+            known.filled = filled;
             known.on_create = true;
         }
     }
@@ -334,6 +337,8 @@ impl Meta {
                 // A rule may name the project, as it is.
                 read_only: Self::is_read_only(&place.id) && place.id != "project",
                 required: known.required,
+                // The workflow gives the first status.
+                given: known.filled || Self::is_read_only(&place.id) || place.id == "status",
                 allowed,
             };
             schema.fields.insert(name.to_owned(), spec);

@@ -109,7 +109,7 @@ pub(super) fn decode(jira: &Jira, meta: &Meta, json: &Json) -> Result<Issue> {
     let comments = comments::of_issue(jira, &id, &json["fields"]["comment"])
         .map_err(|failure| jira.at_issue(failure, &id))?;
     let attachments = files::of_issue(jira, &json["fields"]["attachment"]);
-    Ok(Issue { id, fields: record, comments, attachments, revision })
+    Ok(Issue { id, fields: record, comments, attachments, revision, ..Issue::default() })
 }
 
 /// Names the state of an issue: the time of its last change, and all we read of it.

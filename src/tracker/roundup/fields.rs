@@ -113,6 +113,8 @@ impl Roundup {
                 Place::Own(_, kind) => {
                     spec.list = matches!(kind, Kind::Links(_));
                     spec.kind = kind.words();
+                    // Its auditors may, as those of the classic template do with the status.
+                    spec.given = matches!(kind, Kind::Link(_));
                     spec.allowed = match kind {
                         Kind::Boolean => Some(vec![yes_or_no(true), yes_or_no(false)]),
                         Kind::Link(class) | Kind::Links(class) if !is_numbered(class) => {
@@ -124,6 +126,7 @@ impl Roundup {
                 }
                 Place::Linked { class, property, list, .. } => {
                     spec.list = *list;
+                    spec.given = !*list;
                     spec.kind = format!("{property} of {class}");
                     spec.allowed = self.allowed(class, property)?;
                 }
