@@ -53,7 +53,7 @@ fn orders(many: usize) -> Vec<Order<'static>> {
 /// What a run does with new issues.
 fn first(stub: &Stub, many: usize) -> (Vec<String>, String) {
     let jira = jira(stub);
-    jira.schema().unwrap();
+    jira.outline().unwrap();
     let token = jira.changed_since(None).unwrap().token;
     let orders = orders(many);
     let markers: Vec<&str> = orders.iter().map(|order| order.marker.as_str()).collect();
@@ -66,7 +66,7 @@ fn first(stub: &Stub, many: usize) -> (Vec<String>, String) {
 /// What a run does with issues of which none changed, looking at all of them.
 fn unchanged(stub: &Stub, keys: &[String], token: &str) {
     let jira = jira(stub);
-    jira.schema().unwrap();
+    jira.outline().unwrap();
     let feed = jira.changed_since(Some(token)).unwrap();
     assert_eq!(feed.keys.map(|keys| keys.len()), Some(0));
     assert_eq!(jira.get_many(keys).unwrap().iter().flatten().count(), keys.len());

@@ -40,8 +40,8 @@ mod write;
 
 pub use archive::{Archive, DocumentInfo, FileInfo, is_incomplete};
 pub use explain::{
-    ExplainedAttachment, ExplainedCompany, ExplainedDocument, ExplainedFile, ExplainedIssue,
-    Explanation, explain,
+    ExplainedAttachment, ExplainedCompany, ExplainedDocument, ExplainedFile, ExplainedIssue, Piece,
+    explain,
 };
 pub use fields::is_known_field;
 pub use limits::Limits;

@@ -41,7 +41,7 @@ use style::{Style, Tone};
 
 use crate::disk::Disk;
 use crate::exchange::{self, Import, Report};
-use crate::{Error, Fault, Finding};
+use crate::{Error, Fault};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -367,25 +367,6 @@ fn tell_error(error: &anyhow::Error, global: &Global) {
         text.push_str(&format!("{} {hint}\n", style.paint(Tone::News, "hint:")));
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// A finding as data.
-fn finding_json(finding: &Finding) -> serde_json::Value {
-    let place = &finding.place;
-    json!({
-        "severity": finding.severity,
-        "code": finding.code.as_str(),
-        "text": finding.text,
-        "byte": place.byte,
-        "segment": place.segment,
-        "tag": place.tag,
-        "element": place.element,
-        "component": place.component,
-        "path": place.path,
-        "expected": finding.expected,
-        "actual": finding.actual,
-        "contrl": finding.contrl,
-    })
 }
 
 #[cfg(test)]

@@ -20,10 +20,12 @@ mod batch;
 #[cfg(debug_assertions)]
 mod record;
 mod rename;
+mod shelf;
 mod steps;
 mod sweep;
 mod temporary;
 
+pub use shelf::{Shelf, Shelved, serialize_each};
 pub use steps::Steps;
 pub use sweep::is_orphan;
 pub use temporary::Temporary;
@@ -208,18 +210,9 @@ impl Disk {
         Ok(hasher.finish().2)
     }
 
-    /// Copies all of a file; `verb` and `path` say what an error is about.
-    ///
-    /// # Errors
-    /// With the path; [`crate::STOPPED`].
-    pub fn pump(
-        &self,
-        source: &mut File,
-        sink: &mut dyn Write,
-        verb: &str,
-        path: &Path,
-    ) -> Result<u64> {
-        self.stop.copy(source, sink).or_else(|error| {
+    /// All of a file into `sink`; `verb` and `path` say what an error is about.
+    fn pump(&self, from: &mut File, sink: &mut dyn Write, verb: &str, path: &Path) -> Result<()> {
+        self.stop.copy(from, sink).map(drop).or_else(|error| {
             self.stop.go_on()?;
             Err(Error::io(verb, path, error))
         })

@@ -8,6 +8,7 @@ mod feed;
 mod intake;
 mod issues;
 mod manual;
+mod outcomes;
 mod pack;
 mod package;
 mod pending;
@@ -17,13 +18,13 @@ mod report;
 mod retry;
 mod schedule;
 mod settings;
-mod shelf;
 mod stop;
 mod stray;
 mod transfer;
 
 pub use again::{Again, reissue, replay, resend};
 pub use manual::Import;
+pub use outcomes::Outcomes;
 pub use pack::Parcel;
 pub use report::{Exchange, LOCAL, Note, Outcome, PackageReport, Report, Sent};
 pub use retry::{MissingFile, Retried, retry};
@@ -33,19 +34,17 @@ pub use settings::{
     Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
     SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
-pub use shelf::Outcomes;
 pub use transfer::{Due, Transports, exchange};
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use feed::Feed;
-use shelf::Shelf;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Shelf};
 use crate::spool::{Reason, Spool};
 use crate::state::{Answer, AnswerState, State};
-use crate::sync::Context;
+use crate::sync::{self, Context};
 use crate::tracker::{Schema, Tracker};
 use crate::{Clock, Result, Stop, codes};
 
@@ -126,6 +125,8 @@ pub struct Pass {
 struct Run<'a> {
     tools: &'a Tools<'a>,
     schema: Schema,
+    /// The schema with the values the fields take, once a rule asked for them.
+    values: OnceCell<Schema>,
     report: Report,
     feed: RefCell<Feed>,
     shelf: Rc<Shelf>,
@@ -180,11 +181,11 @@ impl<'a> Run<'a> {
         let report = Report { dry_run: tools.options.dry_run, ..Report::default() };
         let feed = RefCell::new(Feed::new(tools.state.meta(issues::FEED)?));
         let (left, more) = (usize::MAX, false);
-        let schema = Schema::default();
+        let (schema, values) = (Schema::default(), OnceCell::new());
         let beside = tools.state.pending_dir();
         let dir = beside.parent().unwrap_or(&beside).to_owned();
-        let shelf = Shelf::new(dir, tools.options.detail);
-        Ok(Self { tools, schema, report, feed, shelf, left, more, away: None })
+        let shelf = Shelf::new(dir);
+        Ok(Self { tools, schema, values, report, feed, shelf, left, more, away: None })
     }
 
     /// Finishes what an interrupted run left.
@@ -225,15 +226,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn context<'b>(&'b self, partner: &'b Partner, package: Option<&'b str>) -> Context<'b> {
-        Context {
+    /// What plans of a package are applied with; without one, those of a sweep.
+    fn context<'b>(
+        &'b self,
+        partner: &'b Partner,
+        package: Option<&'b str>,
+    ) -> Result<Context<'b>> {
+        let values = package.is_some() && sync::asks_values(&partner.policy.rules);
+        Ok(Context {
             policy: &partner.policy,
             state: self.tools.state,
             tracker: self.tools.tracker,
-            schema: &self.schema,
+            schema: if values { self.values()? } else { &self.schema },
             package,
             now: self.tools.clock.now(),
+        })
+    }
+
+    /// The schema with the values the fields take.
+    fn values(&self) -> Result<&Schema> {
+        if !self.schema.outline {
+            return Ok(&self.schema);
         }
+        if self.values.get().is_none() {
+            let _ = self.values.set(self.tools.tracker.schema()?);
+        }
+        Ok(self.values.get().unwrap_or(&self.schema))
     }
 
     /// Removes what was kept long enough.

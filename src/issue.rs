@@ -10,6 +10,8 @@ pub use crate::{Digest, Hasher};
 pub use attachment::{Attachment, Content, clean_name};
 pub use value::{Field, Record, Value};
 
+use std::collections::BTreeSet;
+
 use crate::{Timestamp, codes};
 
 codes! {
@@ -55,4 +57,7 @@ pub struct Issue {
     /// comments, attachments), never has the same. `None` where that is not certain, as within
     /// the second of the last change where a tracker counts in seconds.
     pub revision: Option<String>,
+    /// The fields whose values will be known only once it is made: of a planned issue what the
+    /// tracker itself gives to a new one. None of an issue that exists.
+    pub unknown: BTreeSet<Field>,
 }

@@ -23,7 +23,7 @@ pub use apply::{
     marker, resolve, sweep, undo,
 };
 pub use check::{Problem, check, local_fields, rules_of};
-pub use inward::plan_in;
+pub use inward::{asks_values, plan_in};
 pub use map::ValueMap;
 pub use outward::plan_out;
 pub use plan::{

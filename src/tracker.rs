@@ -35,6 +35,8 @@ pub struct Schema {
     pub fields: BTreeMap<Field, FieldSpec>,
     /// Whether any further field a rule names exists as text.
     pub open: bool,
+    /// What is required, and which values are allowed, is not told: [`Tracker::schema`] does.
+    pub outline: bool,
 }
 
 /// What a tracker knows of one field.
@@ -53,6 +55,8 @@ pub struct FieldSpec {
     pub required: bool,
     /// The values it takes; `None`: any.
     pub allowed: Option<Vec<String>>,
+    /// How long a text it takes, in UTF-16 units; a longer one is cut. `None`: any.
+    pub longest: Option<usize>,
 }
 
 impl Schema {
@@ -171,6 +175,16 @@ pub trait Tracker {
     /// As the trait says.
     fn schema(&self) -> Result<Schema>;
 
+    /// Its fields as they are now, perhaps without what is required and which values are allowed,
+    /// where those are requests of their own: a run that makes nothing new does without. What it
+    /// told, [`Tracker::schema`] need not ask for again.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn outline(&self) -> Result<Schema> {
+        self.schema()
+    }
+
     /// What this adapter can do.
     fn capabilities(&self) -> Capabilities;
 
@@ -288,6 +302,16 @@ pub trait Tracker {
     /// # Errors
     /// As the trait says.
     fn changed_since(&self, token: Option<&str>) -> Result<Feed>;
+
+    /// What a new issue has that nobody wrote: its status, mostly. As far as that can be told by
+    /// reading: `None` is that it has none, a field that is not named is not known. Dry runs ask,
+    /// before they plan to make one.
+    ///
+    /// # Errors
+    /// As the trait says.
+    fn at_first(&self) -> Result<Changes> {
+        Ok(Changes::new())
+    }
 
     /// Ties an issue that exists to a marker, or with `None` unties it.
     ///

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 mod digest;
 mod stop;
 
@@ -71,6 +73,18 @@ impl fmt::Debug for Code {
     }
 }
 
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'d> Deserialize<'d> for Code {
+    fn deserialize<D: serde::Deserializer<'d>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|word| Self::read_back(&word))
+    }
+}
+
 /// Declares a module's stable words: one constant each, and the table `CODES` of word and meaning
 /// that `docs/errors.md` is held to.
 macro_rules! codes {
@@ -83,7 +97,7 @@ macro_rules! codes {
 pub(crate) use codes;
 
 /// How bad a [`Finding`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Tolerated; reported.
@@ -93,7 +107,7 @@ pub enum Severity {
 }
 
 /// Where a finding is. Everything is optional: say what is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Offset of the first offending byte in the file, from 0.
     pub byte: Option<u64>,
@@ -110,8 +124,8 @@ pub struct Place {
 }
 
 /// Something noticed while reading, which is not worth stopping for, or one of several reasons
-/// why the whole cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// why the whole cannot be used. As JSON it is one object with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
@@ -120,6 +134,7 @@ pub struct Finding {
     /// What, in words; one line.
     pub text: String,
     /// Where.
+    #[serde(flatten)]
     pub place: Box<Place>,
     /// What should stand there, where that can be said.
     pub expected: Option<String>,

@@ -151,8 +151,6 @@ const OVER_JIRA: &[(&str, &str, &str)] = &[
         "TST-1 labels: ",
         "TST-1 labels: \"[\\\"Alpha\\\",\\\"PFIFF-Priority-LOW\\\",\\\"PFIFF-Release-Wanted-R2.0\\\",\\\"P… (661202e1)\", recorded \"[\\\"Alpha\\\",\\\"PFIFF-Priority-LOW\\\",\\\"PFIFF-Release-Wanted-R2.0\\\",\\\"P… (ceb953d0)\"",
     ),
-    // Which status a new issue gets is known once there is one: its row is not found before.
-    ("dry-run/01-dry-run-new", "", "exit 1, recorded 0"),
 ];
 
 /// The tracker behind the network comes to the same end as our own, in every step.

@@ -8,28 +8,36 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engsync::Fault;
-use engsync::issue::Value;
+use engsync::issue::{Issue, Value};
 use engsync::tracker::http::{self, Auth, Patience, Secret};
 use engsync::tracker::jira::{Api, Jira, MarkIn, Options, Visibility};
 use engsync::tracker::{
-    Changes, LOCAL_GONE, Order, Probed, TEXT_CUT, TRACKER_UNAVAILABLE, Tracker,
+    Changes, Feed, LOCAL_GONE, Order, Probed, TEXT_CUT, TRACKER_UNAVAILABLE, Tracker,
 };
 use serde_json::json;
 
 #[path = "jira/counts.rs"]
 mod counts;
+#[path = "jira/documented.rs"]
+mod documented;
+#[path = "jira/feed.rs"]
+mod feed;
 #[path = "jira/fields.rs"]
 mod fields;
+#[path = "jira/first.rs"]
+mod first;
 #[path = "jira/openapi.rs"]
 mod openapi;
 #[path = "jira/rows.rs"]
 mod rows;
 #[path = "jira/stub.rs"]
 mod stub;
+#[path = "jira/ways.rs"]
+mod ways;
 #[path = "tracker_contract/words.rs"]
 mod words;
 
-use stub::{Act, Rule, Stub, answer};
+use stub::{Act, Asked, Rule, Stub, answer, at_once, rounds};
 use words::*;
 
 /// A stub, a Jira that talks to it, and how long it slept.

@@ -1,6 +1,9 @@
-//! What every [`Tracker`] must do, run against each adapter.
+//! What every [`Tracker`] must do, run against each adapter: the embedded tracker, Jira, Roundup
+//! (also a real one, where `.ci/roundup.sh start DIR` made some), the double, and what dry runs
+//! plan with.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+#![allow(clippy::print_stderr, reason = "a skip is loud")]
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -23,12 +26,16 @@ use engsync::{Clock, Fault, Timestamp};
 mod double;
 #[path = "tracker_contract/embedded.rs"]
 mod embedded;
+#[path = "tracker_contract/feeds.rs"]
+mod feeds;
 #[path = "tracker_contract/laws.rs"]
 mod laws;
 #[path = "tracker_contract/model.rs"]
 mod model;
 #[path = "tracker_contract/planning.rs"]
 mod planning;
+#[path = "roundup/subjects.rs"]
+mod roundup;
 #[path = "jira/stub.rs"]
 mod stub;
 #[path = "tracker_contract/words.rs"]
@@ -134,46 +141,94 @@ fn planned() -> Subject<Planned> {
     Subject { tracker: Planned::new(Box::new(tracker), clock()), dir }
 }
 
-/// Runs each law against each adapter named.
+/// What a law is run against; `None`: the environment names none, which is said loudly.
+mod subjects {
+    use super::laws::{ORDINARY, Ways};
+    use super::{Embedded, Faulty, Planned, Remote, Subject, roundup};
+
+    macro_rules! ordinary {
+        ($($name:ident: $tracker:ty,)*) => {$(
+            pub(super) fn $name() -> Option<($tracker, Ways)> {
+                Some((super::$name(), ORDINARY))
+            }
+        )*};
+    }
+
+    ordinary! {
+        own_file: Subject,
+        shared: Subject,
+        overlay: Subject,
+        doubled: Subject<Faulty<Embedded>>,
+        planned: Subject<Planned>,
+        jira_server: Remote,
+        jira_cloud: Remote,
+    }
+
+    macro_rules! roundups {
+        ($($name:ident,)*) => {$(
+            pub(super) fn $name() -> Option<(roundup::Subject, Ways)> {
+                let ways = Ways { many: 12, exact: false, empty_files: false };
+                Some((roundup::subject(stringify!($name), |_| {})?, ways))
+            }
+        )*};
+    }
+
+    roundups! { fake_ext, fake_plain, rest_ext, rest_plain, xmlrpc_ext, xmlrpc_plain, }
+}
+
+/// Runs each law against each tracker: those of the second list know its ways, too.
 macro_rules! contract {
-    ($($law:ident,)*) => {
-        contract!(@ own_file, $($law,)*);
-        contract!(@ shared, $($law,)*);
-        contract!(@ overlay, $($law,)*);
-        contract!(@ doubled, $($law,)*);
-        contract!(@ jira_server, $($law,)*);
-        contract!(@ jira_cloud, $($law,)*);
-        contract!(@ planned, $($law,)*);
+    ($($module:ident::$law:ident,)*; $($mod2:ident::$own:ident,)*) => {
+        contract!(@ own_file, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ shared, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ overlay, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ doubled, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ planned, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ jira_server, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ jira_cloud, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ fake_ext, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ fake_plain, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ rest_ext, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ rest_plain, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ xmlrpc_ext, $($module::$law,)*; $($mod2::$own,)*);
+        contract!(@ xmlrpc_plain, $($module::$law,)*; $($mod2::$own,)*);
     };
-    (@ $subject:ident, $($law:ident,)*) => {
+    (@ $subject:ident, $($module:ident::$law:ident,)*; $($mod2:ident::$own:ident,)*) => {
         mod $subject {
             $(#[test] fn $law() {
-                let subject = super::$subject();
-                super::laws::$law(&subject.tracker);
+                if let Some((subject, _)) = super::subjects::$subject() {
+                    super::$module::$law(&subject.tracker);
+                }
+            })*
+            $(#[test] fn $own() {
+                if let Some((subject, ways)) = super::subjects::$subject() {
+                    super::$mod2::$own(&subject.tracker, ways);
+                }
             })*
         }
     };
 }
 
 contract![
-    creates_and_reads_back,
-    reports_what_it_refuses_and_writes_the_rest,
-    answers_in_the_order_asked,
-    finds_by_marker,
-    updates_and_clears,
-    overwrites_only_what_was_expected,
-    coerces_shapes,
-    says_when_an_issue_is_gone,
-    comments_once_per_token,
-    edits_and_deletes_comments,
-    attaches_replaces_and_detaches,
-    attaches_what_was_prepared,
-    refuses_content_that_did_not_come,
-    tells_what_changed,
-    marks_and_unmarks,
-    changes_nothing_when_nothing_changes,
-    carries_out_orders,
-    knows_what_became_of_a_create,
+    laws::creates_and_reads_back,
+    laws::reports_what_it_refuses_and_writes_the_rest,
+    laws::finds_by_marker,
+    laws::updates_and_clears,
+    laws::overwrites_only_what_was_expected,
+    laws::coerces_shapes,
+    laws::says_when_an_issue_is_gone,
+    laws::comments_once_per_token,
+    laws::attaches_what_was_prepared,
+    laws::refuses_content_that_did_not_come,
+    laws::marks_and_unmarks,
+    laws::changes_nothing_when_nothing_changes,
+    laws::carries_out_orders,
+    laws::knows_what_became_of_a_create,
+    feeds::tells_what_was_ordered_with_the_revision_read_back,;
+    laws::answers_in_the_order_asked,
+    laws::edits_and_deletes_comments,
+    laws::attaches_replaces_and_detaches,
+    feeds::tells_what_changed,
 ];
 
 /// What only a tracker of our own can promise: any text, any author.

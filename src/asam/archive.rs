@@ -256,7 +256,7 @@ impl Archive {
             Kind::Zip(zip) => zip.members.as_slice(),
             Kind::Document(_) => &[],
         };
-        let documents: Vec<usize> = self.headers.iter().filter_map(|h| h.member).collect();
+        let documents: HashSet<usize> = self.headers.iter().filter_map(|h| h.member).collect();
         let files = members.iter().enumerate().filter(move |(at, _)| !documents.contains(at));
         files.map(|(_, member)| FileInfo {
             name: shown(&member.name),

@@ -1,26 +1,27 @@
 //! An archive in plain words, for `inspect`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::events::one_line;
 use super::{Archive, Delivered, Pudis, Render, View};
-use crate::{Finding, Result, Severity};
+use crate::{Finding, Result};
 
-/// What an archive holds, ready for JSON.
-#[derive(Clone, Debug, Serialize)]
-pub struct Explanation {
-    /// Its readable documents.
-    pub documents: Vec<ExplainedDocument>,
-    /// The companies they name.
-    pub companies: Vec<ExplainedCompany>,
-    /// The files that are not documents.
-    pub files: Vec<ExplainedFile>,
+/// A piece of what is to be said of an archive.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// A company that its documents name.
+    Company(ExplainedCompany),
+    /// A readable document; its issues follow it.
+    Document(ExplainedDocument),
+    /// An issue of the last document.
+    Issue(ExplainedIssue),
+    /// A file that is not a document.
+    File(ExplainedFile),
     /// What was noticed.
-    #[serde(skip)]
-    pub findings: Vec<Finding>,
+    Finding(Finding),
 }
 
-/// A document in an [`Explanation`].
+/// A document of an archive.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainedDocument {
     /// The archive member.
@@ -31,11 +32,12 @@ pub struct ExplainedDocument {
     pub version: String,
     /// The date of its revision, as written.
     pub revision: Option<String>,
-    /// Its issues.
-    pub issues: Vec<ExplainedIssue>,
+    /// How many issues stand in it.
+    #[serde(skip)]
+    pub count: usize,
 }
 
-/// A company in an [`Explanation`].
+/// A company of an archive.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainedCompany {
     /// The legal name.
@@ -44,8 +46,8 @@ pub struct ExplainedCompany {
     pub short_name: String,
 }
 
-/// An issue in an [`Explanation`].
-#[derive(Clone, Debug, Serialize)]
+/// An issue of an archive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExplainedIssue {
     /// The number in each company's tracker: short name and number.
     pub numbers: Vec<(String, String)>,
@@ -60,7 +62,7 @@ pub struct ExplainedIssue {
 }
 
 /// A file that an issue names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExplainedAttachment {
     /// Its display name.
     pub name: String,
@@ -68,8 +70,8 @@ pub struct ExplainedAttachment {
     pub size: Option<u64>,
 }
 
-/// A file of the archive.
-#[derive(Clone, Debug, Serialize)]
+/// A file of an archive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExplainedFile {
     /// Its name, fit for a log.
     pub name: String,
@@ -79,36 +81,19 @@ pub struct ExplainedFile {
     pub refused: Option<String>,
 }
 
-/// Explains an archive without knowing whose side we are on. Every file is read to its end.
+/// Explains an archive without knowing whose side we are on, piece by piece: companies, documents
+/// with their issues, files; findings among them. Every file is read to its end.
 ///
 /// # Errors
-/// Those of reading the archive.
-pub fn explain(archive: &Archive) -> Result<Explanation> {
-    let mut explanation = Explanation {
-        documents: archive
-            .documents()
-            .map(|document| ExplainedDocument {
-                name: document.name,
-                profile: document.profile.as_str(),
-                version: one_line(&document.version),
-                revision: document.revision.map(|date| one_line(&date)),
-                issues: Vec::new(),
-            })
-            .collect(),
-        companies: archive
-            .companies()
-            .iter()
-            .map(|company| ExplainedCompany {
-                name: one_line(&company.long_name),
-                short_name: one_line(&company.short_name),
-            })
-            .collect(),
-        files: archive
-            .files()
-            .map(|file| ExplainedFile { name: file.name, size: file.size, refused: file.refused })
-            .collect(),
-        findings: archive.findings().to_vec(),
-    };
+/// Those of reading the archive, and of `each`.
+pub fn explain(archive: &Archive, each: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+    for company in archive.companies() {
+        let (name, short_name) = (one_line(&company.long_name), one_line(&company.short_name));
+        each(Piece::Company(ExplainedCompany { name, short_name }))?;
+    }
+    for finding in archive.findings() {
+        each(Piece::Finding(finding.clone()))?;
+    }
     let peer = archive.companies().first().cloned().unwrap_or_default();
     let view = View {
         peer_name: peer.long_name,
@@ -118,79 +103,100 @@ pub fn explain(archive: &Archive) -> Result<Explanation> {
         render: Render::Clean,
         pudis: Pudis::Issue,
     };
-    let mut found = Vec::new();
+    let mut documents = archive.documents().map(|document| ExplainedDocument {
+        name: document.name,
+        profile: document.profile.as_str(),
+        version: one_line(&document.version),
+        revision: document.revision.map(|date| one_line(&date)),
+        count: document.issues,
+    });
+    let mut open: Option<String> = None;
     let ends = archive.deliver(&view, &mut |mut delivered| {
-        found.append(&mut delivered.findings);
+        while open.as_ref() != Some(&delivered.document) {
+            let Some(document) = documents.next() else { break };
+            open = Some(document.name.clone());
+            each(Piece::Document(document))?;
+        }
+        for finding in delivered.findings.drain(..) {
+            each(Piece::Finding(finding))?;
+        }
         if let (true, Some(error)) = (delivered.numbers.is_empty(), &delivered.unreadable) {
-            found.push(Finding::error(error.code, &error.what).at(&delivered.document));
+            let finding = Finding::error(error.code, &error.what).at(&delivered.document);
+            each(Piece::Finding(finding))?;
         }
-        let Delivered { issue, numbers, annotations, document, .. } = delivered;
-        let state = one_line(&issue.fields.text("crstatus"));
-        if let Some(document) = explanation.documents.iter_mut().find(|d| d.name == document) {
-            let size = |file: &crate::issue::Attachment| file.content().and(file.size);
-            document.issues.push(ExplainedIssue {
-                numbers: shown(numbers),
-                title: one_line(&issue.fields.text("problem_synopsis")),
-                state: Some(state).filter(|state| !state.is_empty()),
-                comments: annotations,
-                attachments: (issue.attachments.iter())
-                    .map(|file| ExplainedAttachment { name: file.name.clone(), size: size(file) })
-                    .collect(),
-            });
-        }
-        Ok(())
+        each(Piece::Issue(issue(delivered)))
     })?;
-    found.extend(ends);
-    found.extend(archive.verify());
-    explanation.findings.append(&mut found);
-    Ok(explanation)
-}
-
-fn shown(numbers: Vec<(String, String)>) -> Vec<(String, String)> {
-    numbers.into_iter().map(|(company, number)| (one_line(&company), one_line(&number))).collect()
-}
-
-impl Explanation {
-    /// Whether something in it cannot be used.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    documents.try_for_each(|document| each(Piece::Document(document)))?;
+    for file in archive.files() {
+        let (name, size, refused) = (file.name, file.size, file.refused);
+        each(Piece::File(ExplainedFile { name, size, refused }))?;
     }
+    ends.into_iter().chain(archive.verify()).try_for_each(|finding| each(Piece::Finding(finding)))
+}
 
-    /// It in plain words, one line each, without the findings.
+fn issue(delivered: Delivered) -> ExplainedIssue {
+    let Delivered { issue, numbers, annotations, .. } = delivered;
+    let state = one_line(&issue.fields.text("crstatus"));
+    let shown = numbers.iter().map(|(company, number)| (one_line(company), one_line(number)));
+    let file = |file: crate::issue::Attachment| {
+        let size = file.content().and(file.size);
+        ExplainedAttachment { name: file.name, size }
+    };
+    ExplainedIssue {
+        numbers: shown.collect(),
+        title: one_line(&issue.fields.text("problem_synopsis")),
+        state: Some(state).filter(|state| !state.is_empty()),
+        comments: annotations,
+        attachments: issue.attachments.into_iter().map(file).collect(),
+    }
+}
+
+impl Piece {
+    /// It in plain words, one line each; a finding has none.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for company in &self.companies {
-            lines.push(format!("company   {} ({})", company.name, company.short_name));
+        match self {
+            Self::Company(company) => vec![company.line()],
+            Self::Document(document) => vec![document.line()],
+            Self::Issue(issue) => issue.lines(),
+            Self::File(file) => vec![file.line()],
+            Self::Finding(_) => Vec::new(),
         }
-        for document in &self.documents {
-            let dated = document.revision.as_deref().unwrap_or("no date");
-            let count = document.issues.len();
-            let plural = if count == 1 { "issue" } else { "issues" };
-            lines.push(format!(
-                "document  {}: {} {}, {dated}, {count} {plural}",
-                document.name, document.profile, document.version
-            ));
-            for issue in &document.issues {
-                lines.extend(issue.lines());
-            }
-        }
-        for file in &self.files {
-            let refused = file.refused.as_ref().map(|why| format!(", not used: {why}"));
-            lines.push(format!(
-                "file      {}: {} bytes{}",
-                file.name,
-                file.size,
-                refused.unwrap_or_default()
-            ));
-        }
-        lines
+    }
+}
+
+impl ExplainedCompany {
+    /// It in plain words.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("company   {} ({})", self.name, self.short_name)
+    }
+}
+
+impl ExplainedDocument {
+    /// It in plain words.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Self { name, profile, version, count, .. } = self;
+        let dated = self.revision.as_deref().unwrap_or("no date");
+        let plural = if *count == 1 { "issue" } else { "issues" };
+        format!("document  {name}: {profile} {version}, {dated}, {count} {plural}")
+    }
+}
+
+impl ExplainedFile {
+    /// It in plain words.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let refused = self.refused.as_ref().map(|why| format!(", not used: {why}"));
+        format!("file      {}: {} bytes{}", self.name, self.size, refused.unwrap_or_default())
     }
 }
 
 impl ExplainedIssue {
-    fn lines(&self) -> Vec<String> {
+    /// It in plain words, one line for itself and one for each of its files.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
         let numbers = self.numbers.iter().map(|(company, number)| format!("{company} {number}"));
         let numbers = numbers.collect::<Vec<_>>().join(", ");
         let state = self.state.as_deref().unwrap_or("no state");

@@ -86,7 +86,7 @@ impl Flattener<'_> {
         let own_key = own.map(|info| info.number).filter(|key| !key.is_empty());
         Delivered {
             unreadable: number.is_empty().then(|| self.no_number(entry, at)),
-            issue: Issue { id: number, fields, comments, attachments, revision: None },
+            issue: Issue { id: number, fields, comments, attachments, ..Issue::default() },
             peer_short: self.peer_short.to_owned(),
             revision: self.revision,
             own_key: own_key.map(str::to_owned),

@@ -4,7 +4,7 @@
 use std::io::{self, Cursor, Read};
 
 use super::{
-    Answer, Archive, Company, Delivered, Limits, Pudis, Render, Style, View, explain,
+    Answer, Archive, Company, Delivered, Limits, Piece, Pudis, Render, Style, View, explain,
     write_document,
 };
 use crate::issue::{Record, Value};
@@ -73,9 +73,22 @@ pub fn archives(bytes: &[u8]) -> Result<(), String> {
             first.iter().try_for_each(files)?;
         }
     }
-    let explained = explain(&archive).map_err(|error| error.line())?;
-    law(!explained.lines().iter().any(|l| l.contains('\n')), "an explanation has lines")?;
-    lines(&explained.findings)
+    let mut pieces = Vec::new();
+    let mut keep = |piece| {
+        pieces.push(piece);
+        Ok(())
+    };
+    explain(&archive, &mut keep).map_err(|error| error.line())?;
+    for piece in pieces {
+        match piece {
+            Piece::Finding(finding) => lines(&[finding])?,
+            piece => {
+                let whole = !piece.lines().iter().any(|line| line.contains('\n'));
+                law(whole, "an explanation has lines")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn deliver(archive: &Archive, render: Render) -> Result<Vec<Delivered>, String> {

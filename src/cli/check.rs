@@ -254,17 +254,18 @@ pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
     }
     let ids = schema.fields.values().any(|spec| spec.id.is_some());
     let rows = schema.fields.iter().map(|(name, spec)| {
-        let note = match (spec.read_only, spec.required) {
-            (true, _) => "set by the tracker",
-            (false, true) => "required",
-            (false, false) => "",
+        let mut notes = match (spec.read_only, spec.required) {
+            (true, _) => vec!["set by the tracker".to_owned()],
+            (false, true) => vec!["required".to_owned()],
+            (false, false) => Vec::new(),
         };
+        notes.extend(spec.longest.map(|most| format!("at most {most} characters")));
         let allowed = spec.allowed.as_ref().map(|values| values.join(", ")).unwrap_or_default();
         let mut row = vec![name.clone()];
         if ids {
             row.push(spec.id.clone().unwrap_or_default());
         }
-        row.extend([type_of(spec).to_owned(), note.to_owned(), allowed]);
+        row.extend([type_of(spec).to_owned(), notes.join(", "), allowed]);
         row
     });
     let heads: &[&str] = if ids {
@@ -296,6 +297,7 @@ fn schema_json(schema: &Schema) -> serde_json::Value {
         json!({
             "name": name, "id": spec.id, "type": type_of(spec), "list": spec.list,
             "read_only": spec.read_only, "required": spec.required, "allowed": spec.allowed,
+            "longest": spec.longest,
         })
     });
     json!({ "fields": fields.collect::<Vec<_>>(), "open": schema.open })

@@ -1,20 +1,23 @@
 //! `inspect`: explains ENGDAT descriptions, packages, issue ZIPs and XML documents.
 
 mod archive;
+mod explained;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::Global;
-use super::style::{Style, plain};
-use super::{Exit, finding_json, out_style, print, print_json};
+use super::{Exit, print_json};
 use crate::asam::Limits;
-use crate::disk::Disk;
-use crate::edifact;
+use crate::disk::{Disk, Shelf};
 use crate::engdat::{self, Assembly, Levels, PartName};
-use crate::{Error, Finding, Result, Severity};
+use crate::{Error, Finding, Result};
+use archive::Contents;
+use explained::{Explained, Found};
 
 /// A description larger than this is none.
 const DESCRIPTION_MOST: u64 = 64 << 20;
@@ -25,78 +28,36 @@ enum Subject {
     File(PathBuf),
 }
 
-/// What there is to say of one subject.
-pub(super) struct Explained {
-    pub kind: &'static str,
-    pub name: String,
-    pub lines: Vec<String>,
-    /// Each with the bytes it is about, where they can be quoted.
-    pub findings: Vec<(Finding, Option<Vec<u8>>)>,
-    pub more: serde_json::Map<String, Value>,
-}
-
-impl Explained {
-    fn new(kind: &'static str, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-            lines: Vec::new(),
-            findings: Vec::new(),
-            more: serde_json::Map::new(),
-        }
-    }
-
-    fn is_error(&self) -> bool {
-        self.findings.iter().any(|(finding, _)| finding.severity == Severity::Error)
-    }
-
-    fn json(&self) -> Value {
-        let findings: Vec<Value> = self.findings.iter().map(|(f, _)| finding_json(f)).collect();
-        let mut all = serde_json::Map::new();
-        all.insert("kind".into(), json!(self.kind));
-        all.insert("name".into(), json!(self.name));
-        all.insert("findings".into(), json!(findings));
-        all.extend(self.more.clone());
-        Value::Object(all)
-    }
-
-    fn render(&self, _style: Style) -> String {
-        let mut text = format!("{}: {}\n", plain(&self.name), self.kind);
-        for line in &self.lines {
-            text.push_str(&format!("  {}\n", plain(line)));
-        }
-        for (finding, bytes) in &self.findings {
-            text.push_str(&edifact::quote(bytes.as_deref().unwrap_or_default(), finding));
-        }
-        if self.findings.is_empty() {
-            text.push_str("  no findings\n");
-        }
-        text
-    }
-}
-
-/// Explains each path; parts of one package are explained together.
+/// Explains each path; parts of one package are explained together. All is known before anything
+/// is printed: a path that cannot be read is an error and nothing else.
 pub(super) fn run(paths: &[PathBuf], global: &Global) -> anyhow::Result<Exit> {
     let disk = Disk::default();
+    let shelf = Shelf::new(std::env::temp_dir());
     let mut explained = Vec::new();
     for subject in subjects(paths)? {
         explained.push(match subject {
-            Subject::Package(parts) => package(&disk, &parts)?,
-            Subject::File(path) => file(&disk, &path)?,
+            Subject::Package(parts) => package(&disk, &shelf, &parts)?,
+            Subject::File(path) => file(&disk, &shelf, &path)?,
         });
     }
-    let trouble = explained.iter().any(Explained::is_error);
-    if global.json {
-        match explained.as_slice() {
-            [one] => print_json(&one.json())?,
-            all => print_json(&all.iter().map(Explained::json).collect::<Vec<_>>())?,
-        }
-    } else {
-        let style = out_style(global);
-        let texts: Vec<String> = explained.iter().map(|one| one.render(style)).collect();
-        print(&texts.join("\n"))?;
+    match explained.as_slice() {
+        [one] if global.json => print_json(one)?,
+        all if global.json => print_json(&all)?,
+        all => print_all(all)?,
     }
+    let trouble = explained.iter().any(Explained::is_error);
     Ok(if trouble { Exit::Trouble } else { Exit::Done })
+}
+
+fn print_all(explained: &[Explained]) -> std::io::Result<()> {
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    for (at, one) in explained.iter().enumerate() {
+        if at > 0 {
+            writeln!(stdout)?;
+        }
+        one.render(&mut stdout)?;
+    }
+    stdout.flush()
 }
 
 /// Parts that share characters 1–23 and of which one is the description make a package; a
@@ -160,26 +121,20 @@ fn siblings((name, path): &(PartName, PathBuf)) -> Result<Vec<(PartName, PathBuf
     Ok(all.filter(|(other, _)| other.group() == name.group() && other.index != 1).collect())
 }
 
-fn package(disk: &Disk, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
+fn package(disk: &Disk, shelf: &Rc<Shelf>, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
     let names: Vec<PartName> = parts.iter().map(|(name, _)| name.clone()).collect();
     let Some((first, path)) = parts.iter().find(|(name, _)| name.is_description()) else {
         return Err(Error::setup(crate::NOT_FOUND, "the package has no description"));
     };
-    let bytes = disk.read(path, DESCRIPTION_MOST)?;
+    let bytes: Rc<[u8]> = disk.read(path, DESCRIPTION_MOST)?.into();
     let mut explained = Explained::new("package", first.package.to_string());
     let read = engdat::read(&bytes, &Levels::default());
     if let Some(message) = &read.message {
         explained.lines = engdat::explain(message);
         explained.more.insert("message".into(), engdat::to_json(message));
     }
-    let at_description = |finding: Finding| {
-        let finding = if finding.place.path.is_none() {
-            finding.at(path.display().to_string())
-        } else {
-            finding
-        };
-        (finding, Some(bytes.clone()))
-    };
+    let place = path.display().to_string();
+    let at_description = |finding: Finding| Found::in_bytes(finding, &place, &bytes);
     match engdat::assemble(&first.package, &names, Some(&bytes), &Levels::default()) {
         Assembly::Complete(package) => {
             explained.findings.extend(package.findings.into_iter().map(at_description));
@@ -188,7 +143,7 @@ fn package(disk: &Disk, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
             explained.findings.extend(read.findings.into_iter().map(at_description));
             for line in engdat::explain_missing(&missing, read.message.as_ref()) {
                 let finding = Finding::warning(engdat::code::PART_MISSING, line);
-                explained.findings.push((finding, None));
+                explained.findings.push(Found { finding, bytes: None });
             }
             explained.more.insert("missing".into(), json!(missing));
         }
@@ -198,18 +153,13 @@ fn package(disk: &Disk, parts: &[(PartName, PathBuf)]) -> Result<Explained> {
     }
     let mut files = Vec::new();
     for (_, path) in parts.iter().filter(|(name, _)| !name.is_description()) {
-        let part = file(disk, path)?;
-        explained.lines.push(format!("{}: {}", part.name, part.kind));
-        explained.lines.extend(part.lines.iter().map(|line| format!("  {line}")));
-        files.push(part.json());
-        explained.findings.extend(part.findings);
+        files.push(file(disk, shelf, path)?);
     }
-    explained.more.insert("files".into(), json!(files));
+    explained.files = Some(files);
     Ok(explained)
 }
 
-fn file(disk: &Disk, path: &Path) -> Result<Explained> {
-    use std::io::Read;
+fn file(disk: &Disk, shelf: &Rc<Shelf>, path: &Path) -> Result<Explained> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let mut head = Vec::new();
@@ -227,7 +177,11 @@ fn file(disk: &Disk, path: &Path) -> Result<Explained> {
         || head.starts_with(&[0xfe, 0xff]);
     if zip || xml || name.to_lowercase().ends_with(".zip") || name.to_lowercase().ends_with(".xml")
     {
-        return Ok(archive::explain(disk.open(path)?, &name, !zip && xml, &Limits::default()));
+        let bare = !zip && xml;
+        let mut explained = Explained::new(if bare { "document" } else { "archive" }, &name);
+        let contents = Contents::read(disk.open(path)?, &name, &Limits::default(), shelf);
+        explained.contents = Some(contents);
+        return Ok(explained);
     }
     let mut explained = Explained::new("file", name);
     let size = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default();
@@ -241,15 +195,15 @@ fn part_is_description(path: &Path) -> bool {
 }
 
 fn description(disk: &Disk, path: &Path, name: &str) -> Result<Explained> {
-    let bytes = disk.read(path, DESCRIPTION_MOST)?;
+    let bytes: Rc<[u8]> = disk.read(path, DESCRIPTION_MOST)?.into();
     let read = engdat::read(&bytes, &Levels::default());
     let mut explained = Explained::new("description", name);
     if let Some(message) = &read.message {
         explained.lines = engdat::explain(message);
         explained.more.insert("message".into(), engdat::to_json(message));
     }
-    let shown = path.display().to_string();
-    let with_bytes = |finding: Finding| (finding.at(shown.clone()), Some(bytes.clone()));
-    explained.findings = read.findings.into_iter().map(with_bytes).collect();
+    let place = path.display().to_string();
+    let found = read.findings.into_iter().map(|finding| Found::in_bytes(finding, &place, &bytes));
+    explained.findings = found.collect();
     Ok(explained)
 }

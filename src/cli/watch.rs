@@ -115,14 +115,10 @@ impl Service<'_> {
     fn serve(&mut self) -> anyhow::Result<()> {
         while !self.app.stop.is_asked() {
             let hinted = Instant::now() < self.whole;
-            if !hinted {
+            if !hinted && self.watcher.as_ref().is_none_or(Watcher::is_stale) {
                 self.arm();
             }
             self.pass(hinted)?;
-            if !hinted && self.arm() {
-                // What came before it was watched told nobody.
-                self.more = true;
-            }
             let due = Instant::now() + self.pause();
             // Events do not put it off.
             let sooner = hinted && !self.more && self.failures == 0;
@@ -251,12 +247,11 @@ impl Service<'_> {
                         self.reload();
                         return;
                     }
-                    let replaced =
-                        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_current());
-                    if replaced {
+                    if self.watcher.as_ref().is_some_and(Watcher::is_stale) {
                         self.whole = Instant::now();
+                        return;
                     }
-                    if replaced || self.failures == 0 && self.app.spool.is_ready() {
+                    if self.failures == 0 && self.app.spool.is_ready() {
                         return;
                     }
                 }
@@ -291,34 +286,25 @@ impl Service<'_> {
         self.heart.ready();
     }
 
-    /// Asks for events, unless the right directory is watched; without them the scan does all the
-    /// work. Whether there is a new watcher.
-    fn arm(&mut self) -> bool {
-        if self.watcher.as_ref().is_some_and(Watcher::is_current) {
-            return false;
+    /// Asks for events; without them the scan does all the work.
+    fn arm(&mut self) {
+        if self.watcher.take().is_some() {
+            tracing::info!("incoming/ is another directory now; it is watched again");
         }
-        let again = self.watcher.take().is_some();
         let wake = self.wake.clone();
         // The receiver is gone only when the service is.
         let tell = move || {
             let _ = wake.send(Wake::Arrival);
         };
-        match self.app.spool.watch(tell) {
-            Ok(watcher) => {
-                if again {
-                    tracing::info!("incoming/ is another directory now; it is watched again");
-                }
-                self.watcher = Some(watcher);
-                self.blind = false;
-                true
-            }
+        let spool = &self.app.spool;
+        match spool.create().and_then(|()| spool.watch(tell)) {
+            Ok(watcher) => (self.watcher, self.blind) = (Some(watcher), false),
+            // Each scan tries again.
+            Err(error) if self.blind => tracing::debug!("{}", error.line()),
             Err(error) => {
-                if !self.blind {
-                    let hint = error.hint.clone().unwrap_or_default();
-                    tracing::warn!(hint, "{}", error.line());
-                }
+                let hint = error.hint.clone().unwrap_or_default();
+                tracing::warn!(hint, "{}", error.line());
                 self.blind = true;
-                false
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::{Error, Fault, Result, Timestamp, stamp};
 const REST: &str = "tracker-rest";
 
 impl Run<'_> {
-    /// Asks the tracker for its fields, unless it is to be left alone.
+    /// Asks the tracker for its fields (which values they take, only when it matters), unless it is to be left alone.
     pub(super) fn meet_tracker(&mut self) -> Result<()> {
         if let Some(until) = resting(self.tools)? {
             let text = format!("the tracker asked not to be asked before {}", stamp(until));
@@ -21,7 +21,7 @@ impl Run<'_> {
             self.away = Some(Reason::new(TRACKER_UNAVAILABLE, text));
             return Ok(());
         }
-        match self.tools.tracker.schema().and_then(|schema| self.begin(schema)) {
+        match self.tools.tracker.outline().and_then(|schema| self.begin(schema)) {
             Err(error) if error.fault == Fault::Wait => self.tracker_away(&error),
             done => done,
         }

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
+use super::outcomes::Outcomes;
 use super::package::Doing;
 use super::queue::Next;
-use super::shelf::Outcomes;
 use super::{Outcome, PARTNER_CLOCK, PackageReport, Partner, Run};
 use crate::asam::Archive;
 use crate::engdat::{self, Assembly, Levels, Package, PartName};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::stop::guarded;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
 use crate::asam::code::CONTENT_DAMAGED;
@@ -15,7 +15,7 @@ use crate::{Digest, Error, Fault, Finding, Result};
 /// How many issues share a transaction and a read of the tracker.
 const BATCH: usize = 250;
 /// How many, where a read is a call over a network.
-const REMOTE_BATCH: usize = 500;
+const REMOTE_BATCH: usize = 1000;
 
 /// A delivery whose files were read, and its link where there is one.
 pub(super) type Ready = (Delivery, Option<Link>);
@@ -40,7 +40,7 @@ impl Run<'_> {
         package: &str,
         reference: &str,
     ) -> Result<Applied> {
-        let issues = Outcomes::on(&self.shelf);
+        let issues = self.outcomes();
         let mut applied = Applied { issues, ..Applied::default() };
         for archive in archives {
             let issues: usize = archive.documents().map(|document| document.issues).sum();
@@ -92,8 +92,12 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn outcomes(&self) -> Outcomes {
+        Outcomes::on(&self.shelf, &self.tools.options)
+    }
+
     pub(super) fn shelved(&self, outcomes: Vec<IssueOutcome>) -> Outcomes {
-        let mut shelved = Outcomes::on(&self.shelf);
+        let mut shelved = self.outcomes();
         shelved.extend(outcomes);
         shelved
     }
@@ -155,8 +159,8 @@ impl Run<'_> {
             let reference = reference.to_owned();
             ready.push((Delivery { issue, revision, reference, peer_short, findings }, link));
         }
-        let context = self.context(partner, Some(package));
         let locals = self.locals(ready.iter().filter_map(|(_, link)| link.as_ref()))?;
+        let context = self.context(partner, Some(package))?;
         let mut done = Vec::new();
         let result = if self.is_shared() {
             self.apply_together(&context, ready, locals, &mut done)
@@ -376,7 +380,7 @@ impl Run<'_> {
         changed: Option<&BTreeSet<String>>,
         known: &dyn Fn(&Link) -> bool,
     ) -> (Outcomes, Result<()>) {
-        let mut outcomes = Outcomes::on(&self.shelf);
+        let mut outcomes = self.outcomes();
         let done = self.look_at(partner, changed, known, &mut outcomes);
         (outcomes, done)
     }
@@ -394,7 +398,7 @@ impl Run<'_> {
             None => linked,
             Some(changed) => linked.into_iter().filter(|key| changed.contains(key)).collect(),
         };
-        let context = self.context(partner, None);
+        let context = self.context(partner, None)?;
         for chunk in keys.chunks(self.batch_size()) {
             self.tools.stop.go_on()?;
             let mut links = state.links_of_keys(&partner.key, chunk)?;

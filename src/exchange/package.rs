@@ -2,7 +2,7 @@
 
 use super::intake::reused;
 use super::issues::Applied;
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::{ISSUE_FAILED, NOT_AN_ARCHIVE, Outcome, PackageReport, Partner, ROUTING_MISMATCH, Run};
 use crate::asam::{self, Archive};
 use crate::engdat::Package;

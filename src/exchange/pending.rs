@@ -87,7 +87,7 @@ impl Run<'_> {
                     ready.push((delivery, Some(link.clone())));
                     continue;
                 }
-                let context = self.context(partner, Some(&pending.package));
+                let context = self.context(partner, Some(&pending.package))?;
                 let mut outcome = sync::Outcome::new(&link.remote, link.key.as_deref());
                 let local = link.key.as_ref().and_then(|key| locals.remove(key));
                 match sync::deliver(&context, &delivery, Some(link.clone()), local) {
@@ -97,7 +97,7 @@ impl Run<'_> {
                 outcomes.push(outcome);
             }
             for (package, ready) in packages {
-                let context = self.context(partner, Some(package));
+                let context = self.context(partner, Some(package))?;
                 let keys = ready.iter().filter_map(|(_, link)| link.as_ref()?.key.as_ref());
                 let here = keys.filter_map(|key| Some((key.clone(), locals.get(key)?.clone())));
                 let here = here.collect();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 
 /// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::intake::reused;
-use super::shelf::Outcomes;
+use super::outcomes::Outcomes;
 use super::{Outcome, Partner, Run};
 use crate::spool::{Group, Reason};
 use crate::state::DUPLICATE;

@@ -33,6 +33,7 @@ fn passes(gate: &Gate, sides: &Sides<'_>) -> bool {
         // There is no local issue yet, or it is being made: nothing to ask.
         (true, _) if sides.making => return true,
         (true, None) => return true,
+        (true, Some(local)) if local.unknown.contains(&condition.field) => return true,
         (true, Some(local)) => local.fields.text(&condition.field),
         (false, _) => sides.remote.fields.text(&condition.field),
     };

@@ -44,6 +44,13 @@ pub fn plan_in(rules: &[Rule], sides: &Sides<'_>) -> Decision<InPlan> {
     Decision::Do(plan)
 }
 
+/// Whether a plan under these rules asks which values a field takes.
+#[must_use]
+pub fn asks_values(rules: &[Rule]) -> bool {
+    let asks = |rule: &Rule| matches!(&rule.kind, Kind::FillLocal(fill) if fill.remote.is_some() && fill.default.is_some());
+    rules.iter().any(asks)
+}
+
 /// One rule at work.
 struct Step<'a, 'b> {
     rule: &'a Rule,
@@ -140,7 +147,8 @@ impl Step<'_, '_> {
             None => true,
             Some(value) => rule.unset_value.as_ref() == Some(value),
         };
-        if !unset {
+        let unknown = self.sides.local.is_some_and(|local| local.unknown.contains(&rule.local));
+        if !unset || unknown {
             return;
         }
         let value = rule.remote.as_ref().map(|field| self.remote(field)).unwrap_or_default();

@@ -4,6 +4,7 @@ use super::frame;
 use super::map::ValueMap;
 use super::plan::{Decision, Held, OutPlan, Sides};
 use super::rule::{Kind, NoMatch, Rule, TableToRemote, ToRemote};
+use super::table::Unknown;
 use super::{NO_TABLE_ROW, UNMAPPED_VALUE, two_way};
 use crate::issue::{Comment, Issue, Person, Value};
 use crate::state::{Outgoing, OutgoingComment, OutgoingFile};
@@ -23,6 +24,9 @@ pub fn plan_out(rules: &[Rule], sides: &Sides<'_>) -> Decision<OutPlan> {
     for rule in frame::firing(rules, sides) {
         let mut step = Step { rule, sides, local, sent, plan: &mut plan };
         let field = match &rule.kind {
+            Kind::ToRemote(copied) | Kind::FillRemote(copied) if step.is_unknown(&copied.local) => {
+                Some(step.say_no_more(&copied.remote))
+            }
             Kind::ToRemote(to_remote) => step.copy(to_remote),
             Kind::FillRemote(fill) => step.fill_remote(fill),
             Kind::TableToRemote(table) => step.table_to_remote(table),
@@ -72,6 +76,18 @@ impl Step<'_, '_> {
         self.plan.held.push(held);
     }
 
+    /// What the field holds is not known before the issue is made.
+    fn is_unknown(&self, field: &str) -> bool {
+        self.local.unknown.contains(field)
+    }
+
+    /// What is not known is not told, and what was said before still stands.
+    fn say_no_more<'r>(&mut self, field: &'r str) -> &'r str {
+        let sent = self.sent.fields.get(field).cloned();
+        self.set(field, sent);
+        field
+    }
+
     fn copy<'r>(&mut self, rule: &'r ToRemote) -> Option<&'r str> {
         let mut items = Vec::new();
         for item in self.local.fields.get(&rule.local).iter().flat_map(|value| value.items()) {
@@ -116,10 +132,17 @@ impl Step<'_, '_> {
     fn table_to_remote<'r>(&mut self, rule: &'r TableToRemote) -> Option<&'r str> {
         let values: Vec<String> =
             rule.locals.iter().map(|field| self.local.fields.text(field)).collect();
-        let decided = match (rule.table.decide(&values), &rule.no_match) {
-            (Some(result), _) => result.to_owned(),
-            (None, NoMatch::Value(value)) => value.clone(),
-            (None, NoMatch::Hold) => {
+        let known =
+            |(field, value): (&String, &String)| (!self.is_unknown(field)).then(|| value.clone());
+        let known: Vec<Option<String>> = rule.locals.iter().zip(&values).map(known).collect();
+        let no_match = match &rule.no_match {
+            NoMatch::Value(value) => Some(value.as_str()),
+            NoMatch::Hold => None,
+        };
+        let decided = match rule.table.decide_partly(&known, no_match) {
+            Err(Unknown) => return Some(self.say_no_more(&rule.remote)),
+            Ok(Some(result)) => result.to_owned(),
+            Ok(None) => {
                 let pairs: Vec<String> = rule
                     .locals
                     .iter()

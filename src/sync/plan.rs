@@ -100,7 +100,6 @@ pub struct Held {
     /// The field, or `comments`, `attachments`.
     pub field: Field,
     /// The stable word.
-    #[serde(serialize_with = "code", deserialize_with = "code_back")]
     pub code: Code,
     /// In words.
     pub text: String,
@@ -124,14 +123,6 @@ impl Held {
         let inputs = Digest::of(inputs.join("\u{1f}").as_bytes()).to_string();
         Self { field: field.into(), code, text: text.into(), rule: rule.to_owned(), inputs }
     }
-}
-
-fn code<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(code.as_str())
-}
-
-fn code_back<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Code, D::Error> {
-    String::deserialize(from).map(|word| Code::read_back(&word))
 }
 
 /// An open conflict, as a report names it.
@@ -367,7 +358,6 @@ fn findings<S: serde::Serializer>(list: &[Finding], serializer: S) -> Result<S::
 fn findings_back<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Vec<Finding>, D::Error> {
     #[derive(Deserialize)]
     struct Said {
-        #[serde(deserialize_with = "code_back")]
         code: Code,
         text: String,
     }

@@ -12,6 +12,10 @@ struct Row {
     result: String,
 }
 
+/// It depends on what is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown;
+
 /// What one cell of a row asks of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -102,6 +106,40 @@ impl Table {
         self.rows.iter().find(fits).map(|row| row.result.as_str())
     }
 
+    /// The same where some values are not known yet, which are `None`; the error is that the
+    /// result depends on them. `no_match` is what stands for no row.
+    ///
+    /// # Errors
+    /// That it is not known.
+    pub fn decide_partly<'a>(
+        &'a self,
+        values: &[Option<String>],
+        no_match: Option<&'a str>,
+    ) -> Result<Option<&'a str>, Unknown> {
+        let mut may: Vec<Option<&str>> = Vec::new();
+        let mut rows = self.rows.iter();
+        loop {
+            let Some(row) = rows.next() else {
+                may.push(no_match);
+                break;
+            };
+            let pairs = || row.cells.iter().zip(values);
+            let fits = |(cell, value): (&Cell, &Option<String>)| match value {
+                Some(value) => Some(cell.fits(value)),
+                None => (*cell == Cell::Any).then_some(true),
+            };
+            if pairs().any(|pair| fits(pair) == Some(false)) {
+                continue;
+            }
+            may.push(Some(&row.result));
+            if pairs().all(|pair| fits(pair) == Some(true)) {
+                break;
+            }
+        }
+        let first = may[0];
+        if may.iter().all(|result| *result == first) { Ok(first) } else { Err(Unknown) }
+    }
+
     /// Rows (from 1) that never decide, each with the earlier row that fits whenever it does.
     #[must_use]
     pub fn unreachable_rows(&self) -> Vec<(usize, usize)> {
@@ -187,6 +225,24 @@ mod tests {
         }
         let narrow = Table::from_rows(1, &[strings(&["Open", "RECEIVED"])]).unwrap();
         assert_eq!(narrow.decide(&strings(&["Closed"])), None);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_decides_only_where_it_makes_no_difference() {
+        let some = |text: &str| Some(text.to_owned());
+        let all = table();
+        for (values, wanted) in [
+            ([None, None], Err(Unknown)),
+            ([some("Closed"), None], Err(Unknown)),
+            ([some("Open"), None], Ok(Some("RECEIVED"))),
+            ([some("Closed"), some("Done")], Ok(Some("CLOSED"))),
+        ] {
+            assert_eq!(all.decide_partly(&values, None), wanted, "{values:?}");
+        }
+        let narrow = Table::from_rows(1, &[strings(&["Open", "RECEIVED"])]).unwrap();
+        assert_eq!(narrow.decide_partly(&[None], None), Err(Unknown));
+        assert_eq!(narrow.decide_partly(&[None], Some("RECEIVED")), Ok(Some("RECEIVED")));
+        assert_eq!(narrow.decide_partly(&[some("Closed")], None), Ok(None));
     }
 
     #[test]

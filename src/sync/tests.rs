@@ -40,7 +40,7 @@ fn schema() -> Schema {
         ("labels".to_owned(), list),
         ("priority".to_owned(), FieldSpec { allowed, ..FieldSpec::default() }),
     ];
-    Schema { fields: fields.into(), open: true }
+    Schema { fields: fields.into(), open: true, ..Schema::default() }
 }
 
 struct Three {

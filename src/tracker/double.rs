@@ -239,6 +239,10 @@ impl<T: Tracker> Tracker for Faulty<T> {
         self.call(Verb::Schema, "schema", T::schema)
     }
 
+    fn outline(&self) -> Result<Schema> {
+        self.call(Verb::Schema, "outline", T::outline)
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }

@@ -232,7 +232,7 @@ fn exact(at: Timestamp) -> String {
 
 impl Tracker for Embedded {
     fn schema(&self) -> Result<Fields> {
-        Ok(Fields { fields: self.fields.clone(), open: false })
+        Ok(Fields { fields: self.fields.clone(), ..Fields::default() })
     }
 
     fn capabilities(&self) -> Capabilities {

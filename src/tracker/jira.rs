@@ -9,8 +9,10 @@ mod changes;
 mod check;
 mod client;
 mod comments;
+mod discover;
 mod fields;
 mod files;
+mod first;
 mod many;
 mod marker;
 mod meta;
@@ -32,6 +34,7 @@ use super::{
 use crate::issue::{Attachment, Field, Issue};
 use crate::{CONFIG, Error, Result, Timestamp};
 
+use discover::TypeAt;
 use meta::Meta;
 
 /// Which Jira it is.
@@ -95,6 +98,8 @@ pub struct Jira {
     http: Arc<Http>,
     options: Options,
     meta: RwLock<Option<Arc<Meta>>>,
+    /// Held while it is asked what new issues take.
+    asking: Mutex<()>,
     memory: Mutex<Memory>,
 }
 
@@ -127,6 +132,8 @@ struct Memory {
     time: Option<(Timestamp, Instant)>,
     /// How many issues a page of a search holds at most.
     page: Option<usize>,
+    /// Where it is asked what new issues take.
+    type_at: Option<TypeAt>,
     /// Statuses that can be reached from a status, by one transition.
     ways: HashMap<String, Vec<String>>,
 }
@@ -152,8 +159,8 @@ impl Jira {
             return Err(Error::setup(CONFIG, what).hint("use the key, as in the issue ABC-1"));
         }
         let http = Arc::new(Http::new(&options.http)?);
-        let (meta, memory) = (RwLock::default(), Mutex::default());
-        Ok(Self { http, options, meta, memory })
+        let (meta, asking, memory) = (RwLock::default(), Mutex::default(), Mutex::default());
+        Ok(Self { http, options, meta, asking, memory })
     }
 
     fn is_cloud(&self) -> bool {
@@ -172,7 +179,11 @@ impl Jira {
 
 impl Tracker for Jira {
     fn schema(&self) -> Result<Schema> {
-        Ok(self.discover()?.schema(&self.options))
+        Ok(self.whole()?.schema(&self.options))
+    }
+
+    fn outline(&self) -> Result<Schema> {
+        Ok(self.outline_now()?.schema(&self.options))
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -188,7 +199,7 @@ impl Tracker for Jira {
     }
 
     fn find_many(&self, markers: &[&Marker]) -> Result<Vec<Vec<String>>> {
-        marker::find(self, markers)
+        marker::find_to_make(self, markers)
     }
 
     fn create(&self, marker: &Marker, fields: &Changes) -> Result<Written> {
@@ -246,6 +257,10 @@ impl Tracker for Jira {
 
     fn changed_since(&self, token: Option<&str>) -> Result<Feed> {
         changes::since(self, token)
+    }
+
+    fn at_first(&self) -> Result<Changes> {
+        first::of_new(self)
     }
 
     fn mark(&self, key: &str, marker: Option<&Marker>) -> Result<()> {

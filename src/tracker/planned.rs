@@ -16,6 +16,7 @@ use super::{
 use crate::issue::{Attachment, Comment, Issue, Person};
 use crate::{Clock, DISK, Error, NOT_FOUND, Result, Timestamp};
 
+use edit::Edited;
 use reader::Reader;
 
 /// Parts the token of the tracker behind from ours; in no tracker's token.
@@ -26,6 +27,8 @@ pub struct Planned {
     reader: Reader,
     clock: Rc<dyn Clock>,
     schema: OnceCell<Schema>,
+    /// What a new issue has that nobody wrote.
+    first: OnceCell<Changes>,
     plan: RefCell<Plan>,
 }
 
@@ -49,7 +52,13 @@ impl Planned {
     #[must_use]
     pub fn new(tracker: Box<dyn Tracker>, clock: Rc<dyn Clock>) -> Self {
         let reader = Reader::new(tracker);
-        Self { reader, clock, schema: OnceCell::new(), plan: RefCell::default() }
+        Self {
+            reader,
+            clock,
+            schema: OnceCell::new(),
+            first: OnceCell::new(),
+            plan: RefCell::default(),
+        }
     }
 
     fn fields(&self) -> Result<&Schema> {
@@ -57,6 +66,21 @@ impl Planned {
             let _ = self.schema.set(self.reader.schema()?);
         }
         Ok(self.schema.get_or_init(Schema::default))
+    }
+
+    /// An issue as the tracker makes it, before anything is written.
+    fn blank(&self, key: &str) -> Result<Issue> {
+        if self.first.get().is_none() {
+            let _ = self.first.set(self.reader.at_first()?);
+        }
+        let first = self.first.get_or_init(Changes::new);
+        let mut issue = Issue { id: key.to_owned(), ..Issue::default() };
+        for (field, value) in first {
+            issue.fields.set(field.as_str(), value.clone());
+        }
+        let known = |field: &&String| !first.contains_key(*field);
+        issue.unknown = self.fields()?.fields.keys().filter(known).cloned().collect();
+        Ok(issue)
     }
 
     fn get(&self, key: &str) -> Result<Issue> {
@@ -121,6 +145,10 @@ impl Tracker for Planned {
         self.fields().cloned()
     }
 
+    fn outline(&self) -> Result<Schema> {
+        self.reader.outline()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }
@@ -169,27 +197,29 @@ impl Tracker for Planned {
         }
         let made = self.plan.borrow().made + 1;
         let key = format!("(new {made})");
-        let mut issue = Issue { id: key.clone(), ..Issue::default() };
         let schema = self.fields()?;
-        let (refused, _) = edit::write(schema, &mut issue.fields, fields, None);
+        let mut issue = self.blank(&key)?;
+        let Edited { refused, remarks, .. } = edit::write(schema, &mut issue, fields, None);
         if schema.fields.contains_key("key") {
             issue.fields.set("key", Some(key.as_str().into()));
+            issue.unknown.remove("key");
         }
         let mut plan = self.plan.borrow_mut();
         plan.made = made;
         plan.markers.insert(key.clone(), Some(marker.to_owned()).filter(|m| !m.is_empty()));
         drop(plan);
         self.keep(issue);
-        Ok(Written { issue: self.get(&key)?, refused, remarks: Vec::new() })
+        Ok(Written { issue: self.get(&key)?, refused, remarks })
     }
 
     fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written> {
         let mut issue = self.get(key)?;
-        let (refused, changed) = edit::write(self.fields()?, &mut issue.fields, changes, expected);
+        let Edited { refused, remarks, changed } =
+            edit::write(self.fields()?, &mut issue, changes, expected);
         if changed {
             self.keep(issue);
         }
-        Ok(Written { issue: self.get(key)?, refused, remarks: Vec::new() })
+        Ok(Written { issue: self.get(key)?, refused, remarks })
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {

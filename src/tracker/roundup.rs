@@ -15,6 +15,7 @@ mod messages;
 mod names;
 mod read;
 mod rest;
+mod revision;
 mod ties;
 mod write;
 mod xmlrpc;

@@ -191,7 +191,7 @@ impl World {
             fields,
             comments: export.what.comments.iter().enumerate().map(comment).collect(),
             attachments: export.what.files.iter().map(|(name, text)| file(name, text)).collect(),
-            revision: None,
+            ..Issue::default()
         };
         let reference = format!("ENG{:017}MFA", export.at);
         let delivery = Delivery {

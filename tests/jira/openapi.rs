@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::stub::Asked;
 use super::*;
 
-/// All the adapter ever asks for, over a Cloud with its troubles.
-fn everything() -> Vec<Asked> {
-    let Site { stub, jira, .. } = with(Stub::cloud(), |options| {
+/// All the adapter ever asks for, over a Jira with its troubles.
+pub(super) fn everything(stub: Stub) -> Vec<Asked> {
+    let Site { stub, jira, .. } = with(stub, |options| {
         options.marker = MarkIn::Property;
         options.transitions = 3;
         options.attach_cut_text = true;
@@ -21,6 +20,7 @@ fn everything() -> Vec<Asked> {
     jira.check();
     jira.schema().unwrap();
     let token = jira.changed_since(None).unwrap().token;
+    jira.at_first().unwrap();
     let before = jira.before_create().unwrap();
     let list = |items: &[&str]| Value::list(items.iter().map(|i| (*i).to_owned()).collect());
     let orders: Vec<Order<'_>> = (0..120)
@@ -249,7 +249,7 @@ fn tighter(path: &str, body: &Json, bad: &mut Vec<String>) {
 
 #[test]
 fn every_request_to_cloud_is_one_the_document_knows() {
-    let asked = everything();
+    let asked = everything(Stub::cloud());
     let kinds: std::collections::BTreeSet<String> = asked
         .iter()
         .map(|asked| {
@@ -293,6 +293,7 @@ fn the_validator_finds_what_is_planted() {
         ],
         body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
         status: 200,
+        span: Default::default(),
     };
     let fine = [
         asked("GET", "issue/TST-1", &[("fields", "summary")], None),

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -95,6 +95,30 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub status: u16,
+    /// When it was there, and when it was answered, since the stub began.
+    pub span: (Duration, Duration),
+}
+
+/// How many of these requests came one after the other: the most of which each came after the one
+/// before it was answered.
+pub fn rounds(asked: &[Asked]) -> usize {
+    let mut spans: Vec<(Duration, Duration)> = asked.iter().map(|asked| asked.span).collect();
+    spans.sort_by_key(|(_, answered)| *answered);
+    let mut free = None;
+    let mut in_turn = |(came, answered): &(Duration, Duration)| {
+        let follows = free.is_none_or(|free| *came >= free);
+        free = if follows { Some(*answered) } else { free };
+        follows
+    };
+    spans.iter().filter(|span| in_turn(span)).count()
+}
+
+/// How many of these requests were under way at the same time, at most.
+pub fn at_once(asked: &[Asked]) -> usize {
+    let under_way = |(at, _): &(Duration, Duration)| {
+        asked.iter().filter(|other| other.span.0 <= *at && *at < other.span.1).count()
+    };
+    asked.iter().map(|asked| under_way(&asked.span)).max().unwrap_or(0)
 }
 
 impl Asked {
@@ -141,12 +165,14 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     latency: Mutex<Duration>,
     stop: std::sync::atomic::AtomicBool,
+    begun: Instant,
 }
 
 /// The server; ends when it is dropped.
 pub struct Stub {
     shared: Arc<Shared>,
     address: SocketAddr,
+    secure: bool,
 }
 
 impl Stub {
@@ -159,6 +185,16 @@ impl Stub {
     }
 
     pub fn start(world: World) -> Self {
+        Self::behind(world, None)
+    }
+
+    /// Over TLS, under `https://localhost` and its port.
+    pub fn secure(world: World, tls: Arc<rustls::ServerConfig>) -> Self {
+        Self::behind(world, Some(tls))
+    }
+
+    fn behind(world: World, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let secure = tls.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -167,6 +203,7 @@ impl Stub {
             asked: Mutex::default(),
             latency: Mutex::default(),
             stop: false.into(),
+            begun: Instant::now(),
         });
         let accepting = shared.clone();
         // Their names tell the stub's threads from those of its client.
@@ -176,19 +213,26 @@ impl Stub {
                 if accepting.stop.load(std::sync::atomic::Ordering::Relaxed) {
                     return;
                 }
-                let shared = accepting.clone();
+                let (shared, tls) = (accepting.clone(), tls.clone());
                 let Ok(stream) = stream else { continue };
                 // A client that hangs up is none of our business.
-                let serve = move || drop(serve(&stream, &shared));
+                let serve = move || drop(answer_all(stream, tls, &shared));
                 named().spawn(serve).unwrap();
             }
         };
         std::thread::Builder::new().name("stub".to_owned()).spawn(accept).unwrap();
-        Self { shared, address }
+        Self { shared, address, secure }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.secure {
+            true => format!("https://localhost:{}", self.address.port()),
+            false => format!("http://{}", self.address),
+        }
     }
 
     /// The tracker behind, to look at or to change as its users do.
@@ -228,11 +272,25 @@ impl Drop for Stub {
     }
 }
 
-fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
+fn answer_all(
+    stream: TcpStream,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    shared: &Shared,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut writer = stream;
+    match tls {
+        None => serve(stream, shared),
+        Some(tls) => {
+            let session = rustls::ServerConnection::new(tls).unwrap();
+            serve(rustls::StreamOwned::new(session, stream), shared)
+        }
+    }
+}
+
+fn serve(stream: impl Read + Write, shared: &Shared) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     while let Some(mut asked) = read(&mut reader)? {
+        asked.span.0 = shared.begun.elapsed();
         let act = {
             let mut rules = shared.rules.lock().unwrap();
             rules.iter_mut().find_map(|rule| rule.hits(&asked).then(|| rule.act.clone()))
@@ -261,6 +319,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             }
         };
         asked.status = reply.as_ref().map_or(0, |reply| reply.status);
+        asked.span.1 = shared.begun.elapsed();
         shared.asked.lock().unwrap().push(asked);
         let Some(reply) = reply else { return Ok(()) };
         let mut head = format!(
@@ -274,8 +333,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
         bytes.extend(&reply.body);
-        writer.write_all(&bytes)?;
-        writer.flush()?;
+        reader.get_mut().write_all(&bytes)?;
+        reader.get_mut().flush()?;
     }
     Ok(())
 }
@@ -300,6 +359,7 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
         headers: vec![],
         body: vec![],
         status: 0,
+        span: Default::default(),
     };
     loop {
         let mut line = String::new();

@@ -102,6 +102,18 @@ impl Fake {
         std::mem::take(&mut self.db.lock().unwrap().seen)
     }
 
+    /// All that was done was done so much earlier.
+    pub(crate) fn age(&self, by: chrono::TimeDelta) {
+        let mut db = self.db.lock().unwrap();
+        for item in db.items.values_mut().flat_map(BTreeMap::values_mut) {
+            for property in ["activity", "creation"] {
+                let at = item[property].as_str().unwrap();
+                let at = chrono::NaiveDateTime::parse_from_str(at, db::DATE).unwrap() - by;
+                item.insert(property.to_owned(), json!(at.format(db::DATE).to_string()));
+            }
+        }
+    }
+
     /// Takes an item away, as a person does: it is in no list any more, but can be read and
     /// written by its number.
     pub(crate) fn retire(&self, class: &str, id: &str) {

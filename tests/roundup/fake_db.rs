@@ -19,10 +19,13 @@ pub(super) struct Db {
     pub(super) seen: Vec<String>,
 }
 
+/// How dates are written.
+pub(super) const DATE: &str = "%Y-%m-%d.%H:%M:%S";
+
 fn now() -> String {
     #[allow(clippy::disallowed_methods, reason = "the server's own clock")]
     let now = chrono::Utc::now();
-    now.format("%Y-%m-%d.%H:%M:%S").to_string()
+    now.format(DATE).to_string()
 }
 
 fn etag(item: &Item) -> String {
@@ -212,6 +215,10 @@ impl Db {
                 "@page_size" => size = number(),
                 "@page_index" => index = number(),
                 "@verbose" | "id" => {}
+                "@sort" => {
+                    assert_eq!(value, "-id");
+                    found.reverse();
+                }
                 "activity" => {
                     let from = value.strip_prefix("from ").unwrap();
                     found.retain(|(_, item)| {
@@ -303,7 +310,7 @@ impl Db {
             _ if kind.contains("Number") => json!(text.parse::<f64>().unwrap()),
             _ if kind.contains("Date") => {
                 let time = chrono::NaiveDateTime::parse_from_str(text, "%Y%m%d%H%M%S").unwrap();
-                json!(time.format("%Y-%m-%d.%H:%M:%S").to_string())
+                json!(time.format(DATE).to_string())
             }
             _ if property == "content" => json!(text),
             _ => json!(text.replace("\r\n", "\n").replace('\r', "\n")),

@@ -243,6 +243,58 @@ fn what_was_retired_is_gone() {
     assert_eq!(feed.keys, None, "what was seen is gone: look at all");
 }
 
+/// Retiring dates nothing: whenever it is done, it is missed by counting, and told once.
+#[test]
+fn what_was_retired_long_after_its_last_change_is_told_too() {
+    let (fake, tracker) = scene(false);
+    let keys: Vec<String> = (0..4)
+        .map(|n| tracker.create(&format!("main/p:{n}"), &titled("t")).unwrap().issue.id)
+        .collect();
+    fake.age(chrono::TimeDelta::hours(3));
+    let last = tracker.create("main/p:9", &titled("t")).unwrap().issue.id;
+    let mut token = tracker.changed_since(None).unwrap().token;
+    for gone in [&keys[1], &last] {
+        fake.retire("issue", gone);
+        let feed = tracker.changed_since(Some(&token)).unwrap();
+        assert_eq!(feed.keys, None, "one of them is missing: look at all");
+        token = feed.token;
+        let quiet = tracker.changed_since(Some(&token)).unwrap();
+        assert_eq!((quiet.keys, quiet.token), (Some(vec![]), token.clone()), "it is told once");
+    }
+    // A new one in its place is news of its own.
+    let new = tracker.create("main/p:10", &titled("t")).unwrap().issue.id;
+    fake.retire("issue", &keys[2]);
+    let feed = tracker.changed_since(Some(&token)).unwrap();
+    assert_eq!(feed.keys, None);
+    let newer = tracker.create("main/p:11", &titled("t")).unwrap().issue.id;
+    let feed = tracker.changed_since(Some(&feed.token)).unwrap();
+    assert_eq!(feed.keys, Some(vec![newer]));
+    assert!(read(&tracker, &new).fields.get("title").is_some());
+}
+
+/// What links back to an issue is its own: who changes it changes the issue.
+#[test]
+fn a_change_of_what_links_back_is_told_of_the_issue() {
+    let (fake, _) = scene(true);
+    let mut options = fake_options(&fake);
+    options.fields =
+        vec!["/ext_tracker_state/ext_status".to_owned(), "/ext_tracker_state/ext_id".to_owned()];
+    let tracker = Roundup::new(options).unwrap();
+    let (a, b) = (make_titled(&tracker), tracker.create("main/p:2", &titled("u")).unwrap());
+    fake.age(chrono::TimeDelta::hours(3));
+    let token = tracker.changed_since(None).unwrap().token;
+    let before = read(&tracker, &a).revision;
+    let set = changes(&[("/ext_tracker_state/ext_status", text("open"))]);
+    Roundup::update(&tracker, &a, &set, None).unwrap();
+    let feed = tracker.changed_since(Some(&token)).unwrap();
+    assert_eq!(feed.keys, Some(vec![a.clone()]), "and not {}", b.issue.id);
+    let now = read(&tracker, &a);
+    assert_eq!(feed.revisions.get(&a), now.revision.as_ref());
+    assert_ne!(before, now.revision);
+    let quiet = tracker.changed_since(Some(&feed.token)).unwrap();
+    assert_eq!(quiet.keys, Some(vec![]));
+}
+
 #[test]
 fn what_was_retired_keeps_its_name_but_is_not_linked_anew() {
     let (fake, tracker) = scene(false);
@@ -322,7 +374,8 @@ fn a_look_costs_little() {
     let token = tracker.changed_since(None).unwrap().token;
     fake.seen();
     assert_eq!(tracker.changed_since(Some(&token)).unwrap().keys, Some(vec![]));
-    assert_eq!(fake.seen().len(), 2, "nothing changed: issues and messages are asked once");
+    let seen = fake.seen();
+    assert_eq!(seen, ["GET issue", "GET issue", "GET msg"], "counted, and asked for changes");
     tracker.get_many(&keys).unwrap();
     assert_eq!(fake.seen(), ["GET issue", "GET msg"]);
     let markers: Vec<String> = (0..30).map(|n| format!("main/p:{n}")).collect();

@@ -2,27 +2,6 @@
 
 use super::*;
 
-pub(crate) fn answers_in_the_order_asked(tracker: &dyn Tracker) {
-    let mut keys: Vec<String> = (0..12).map(|n| make(tracker, &format!("main/p:{n}"))).collect();
-    tracker.comment(&keys[7], &note("seven", "")).unwrap();
-    tracker.attach(&keys[11], &file("a", b"a")).unwrap();
-    keys.reverse();
-    keys.insert(3, "NONE-1".to_owned());
-    keys.push(keys[0].clone());
-    keys.push("99999999".to_owned());
-    let issues = tracker.get_many(&keys).unwrap();
-    let ids: Vec<Option<String>> =
-        issues.iter().map(|i| i.as_ref().map(|i| i.id.clone())).collect();
-    let there = |key: &String| key != "NONE-1" && key != "99999999";
-    let asked: Vec<Option<String>> =
-        keys.iter().map(|key| Some(key.clone()).filter(there)).collect();
-    assert_eq!(ids, asked);
-    let with: Vec<&Issue> = issues.iter().flatten().filter(|i| !i.comments.is_empty()).collect();
-    assert_eq!((with.len(), texts(with[0])), (1, vec!["seven"]));
-    assert_eq!(issues.iter().flatten().filter(|i| !i.attachments.is_empty()).count(), 2);
-    assert!(tracker.get_many(&[]).unwrap().is_empty());
-}
-
 pub(crate) fn keeps_text_as_roundup_does(tracker: &dyn Tracker) {
     let key = make(tracker, "main/p:1");
     let huge = "Motor läuft unrund 🚗\n".repeat(5_000);
@@ -94,51 +73,12 @@ pub(crate) fn comments_as_somebody_known(tracker: &dyn Tracker) {
     assert_eq!((empty.fault, empty.code), (Fault::Item, TRACKER_REFUSED));
 }
 
-pub(crate) fn edits_and_deletes_comments(tracker: &dyn Tracker) {
-    let (key, other) = (make(tracker, "main/p:1"), make(tracker, "main/p:2"));
-    let first = tracker.comment(&key, &note("one", "1")).unwrap();
-    let second = tracker.comment(&key, &note("two", "2")).unwrap();
-    tracker.edit_comment(&key, &first, "ONE\nand more").unwrap();
-    assert_eq!(texts(&read(tracker, &key)), ["ONE\nand more", "two"], "an edit does not move it");
-    assert!(tracker.edit_comment(&other, &first, "x").is_err(), "it is another issue's");
-    let error = tracker.edit_comment(&key, "no-such-id", "x").unwrap_err();
-    assert_eq!((error.fault, error.code), (Fault::Item, engsync::NOT_FOUND));
-    tracker.delete_comment(&other, &first).unwrap();
-    assert_eq!(read(tracker, &key).comments.len(), 2);
-    tracker.delete_comment(&key, &first).unwrap();
-    tracker.delete_comment(&key, &first).unwrap();
-    assert_eq!(texts(&read(tracker, &key)), ["two"]);
-    assert!(tracker.edit_comment(&key, &first, "x").is_err());
-    let third = tracker.comment(&key, &note("three", "3")).unwrap();
-    assert!(third != first && third != second, "an id is not used again");
-    assert_eq!(tracker.find("main/p:1").unwrap(), [key], "the marker is still there");
-}
-
-pub(crate) fn attaches_replaces_and_detaches(tracker: &dyn Tracker) {
+pub(crate) fn takes_any_file_or_says_why_not(tracker: &dyn Tracker) {
     let key = make(tracker, "main/p:1");
-    tracker.attach(&key, &file("Größe.txt", b"one")).unwrap();
     tracker.attach(&key, &file("b \"x\";.txt", "zwei\r\nÄ".as_bytes())).unwrap();
-    tracker.attach(&key, &file("Größe.txt", b"one")).unwrap();
     let issue = read(tracker, &key);
-    assert_eq!(names(&issue), ["Größe.txt", "b \"x\";.txt"]);
-    assert_eq!(issue.attachments[0].known_digest(), Some(Digest::of(b"one")));
-    assert_eq!(issue.attachments[0].size, Some(3));
-    assert_eq!(bytes(&issue.attachments[0]), b"one");
-    assert_eq!(bytes(&issue.attachments[1]), "zwei\r\nÄ".as_bytes());
-    tracker.attach(&key, &file("Größe.txt", b"other")).unwrap();
-    let issue = read(tracker, &key);
-    assert_eq!(issue.attachments.len(), 2, "the same name is replaced");
-    let replaced = issue.attachments.iter().find(|file| file.name == "Größe.txt").unwrap();
-    assert_eq!((bytes(replaced), replaced.size), (b"other".to_vec(), Some(5)));
-    tracker.detach(&key, "Größe.txt").unwrap();
-    tracker.detach(&key, "Größe.txt").unwrap();
-    assert_eq!(names(&read(tracker, &key)), ["b \"x\";.txt"]);
-    // The handle of one issue's file is a file for another.
-    let other = make(tracker, "main/p:2");
-    tracker.attach(&other, &read(tracker, &key).attachments[0]).unwrap();
-    assert_eq!(bytes(&read(tracker, &other).attachments[0]), "zwei\r\nÄ".as_bytes());
-    let empty = tracker.attach(&key, &file("leer", b"")).unwrap_err();
-    assert_eq!((empty.fault, empty.code), (Fault::Item, TRACKER_REFUSED));
+    assert_eq!(names(&issue), ["b \"x\";.txt"]);
+    assert_eq!(issue.attachments[0].known_digest(), Some(Digest::of("zwei\r\nÄ".as_bytes())));
     let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     match tracker.attach(&key, &file("all.bin", &all)) {
         Ok(()) => {
@@ -152,24 +92,6 @@ pub(crate) fn attaches_replaces_and_detaches(tracker: &dyn Tracker) {
             let hint = error.hint.unwrap();
             assert!(error.what.contains("all.bin") && hint.contains("api = \"rest\""), "{hint}");
         }
-    }
-}
-
-pub(crate) fn tells_what_changed(tracker: &dyn Tracker) {
-    let start = tracker.changed_since(None).unwrap();
-    assert!(start.keys.is_some());
-    let (a, b) = (make(tracker, "main/p:1"), make(tracker, "main/p:2"));
-    let made = tracker.changed_since(Some(&start.token)).unwrap();
-    assert_eq!(made.keys, Some(vec![a.clone(), b.clone()]));
-    let quiet = tracker.changed_since(Some(&made.token)).unwrap();
-    assert_eq!((quiet.keys, &quiet.token), (Some(vec![]), &made.token));
-    let token = laws::tells_each_edit(tracker, &a, &b, made.token);
-    let all = tracker.changed_since(None).unwrap();
-    assert!(all.keys.unwrap().len() >= 2);
-    for strange in ["", "junk", "roundup1 x", "roundup1 2999-01-01T00:00:00Z"] {
-        let feed = tracker.changed_since(Some(strange)).unwrap();
-        assert_eq!(feed.keys, None, "{strange:?}: look at all");
-        assert_eq!(feed.token, token);
     }
 }
 

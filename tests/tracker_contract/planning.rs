@@ -62,6 +62,19 @@ fn what_was_planned_is_seen_over_what_is_there() {
 }
 
 #[test]
+fn what_only_the_tracker_gives_to_a_new_issue_is_not_known() {
+    let (planned, _dir) = start();
+    let key = make(&planned, "main/p:2");
+    let unknown = read(&planned, &key).unknown;
+    assert!(unknown.contains("status") && unknown.contains("created"), "{unknown:?}");
+    assert!(!unknown.contains("summary") && !unknown.contains("key"), "{unknown:?}");
+    planned.update(&key, &changes(&[("status", text("Closed"))]), None).unwrap();
+    assert!(!read(&planned, &key).unknown.contains("status"));
+    planned.update("ISS-1", &changes(&[("summary", text("planned"))]), None).unwrap();
+    assert!(read(&planned, "ISS-1").unknown.is_empty(), "it exists");
+}
+
+#[test]
 fn a_create_in_doubt_is_looked_for_behind() {
     let (planned, _dir) = start();
     let key = make(&planned, "main/p:2");

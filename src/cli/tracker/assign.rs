@@ -143,7 +143,8 @@ mod tests {
             ("labels", list),
             ("key", read_only),
         ];
-        Schema { fields: fields.map(|(name, spec)| (name.to_owned(), spec)).into(), open: false }
+        let fields = fields.map(|(name, spec)| (name.to_owned(), spec)).into();
+        Schema { fields, ..Schema::default() }
     }
 
     fn now() -> Record {

@@ -107,7 +107,7 @@ mod tests {
         let spec = |kind: &str| FieldSpec { kind: kind.to_owned(), ..FieldSpec::default() };
         let fields = [("assignee", "user"), ("note", "string"), ("other", "string")];
         let fields = fields.map(|(name, kind)| (name.to_owned(), spec(kind)));
-        let schema = Schema { fields: fields.into(), open: false };
+        let schema = Schema { fields: fields.into(), ..Schema::default() };
         let wanted: Changes = ["assignee", "note", "other"]
             .map(|name| (name.to_owned(), Value::text("alice@supplier.example")))
             .into();

@@ -46,7 +46,7 @@ fn login(jira: &Jira) -> Result<String> {
 }
 
 fn fields(jira: &Jira) -> Result<String> {
-    let meta = jira.discover()?;
+    let meta = jira.whole_now()?;
     let required: Vec<&str> = meta
         .fields
         .values()
@@ -92,7 +92,7 @@ fn permissions(jira: &Jira) -> Vec<Checked> {
 
 /// Whether markers can be found again.
 fn marker(jira: &Jira) -> Result<String> {
-    let meta = jira.meta()?;
+    let meta = jira.whole()?;
     match (&jira.options.marker, &meta.marker) {
         (MarkIn::Field(name), Some(id)) => {
             let creatable = meta.fields.get(id).is_some_and(|known| known.on_create);

@@ -216,11 +216,16 @@ pub(super) fn parallel<T: Sync, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does two things at a time.
+/// Does two things at a time, where so many threads may be at work.
 pub(super) fn both<A: Send, B>(
+    threads: usize,
     one: impl FnOnce() -> A + Send,
     other: impl FnOnce() -> B,
 ) -> (A, B) {
+    if threads <= 1 {
+        let one = one();
+        return (one, other());
+    }
     std::thread::scope(|scope| {
         let beside = scope.spawn(one);
         let other = other();

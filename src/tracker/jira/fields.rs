@@ -47,6 +47,23 @@ impl Kind {
         !self.list && self.word == "string"
     }
 
+    /// Jira lists the values it takes.
+    pub(super) fn is_chosen(&self) -> bool {
+        let free = [
+            "string",
+            "number",
+            "date",
+            "datetime",
+            "user",
+            "any",
+            "",
+            "status",
+            "issuetype",
+            "project",
+        ];
+        !free.contains(&self.word.as_str())
+    }
+
     /// Several lines, which Cloud keeps as a document.
     pub(super) fn is_rich(&self) -> bool {
         self.is_text()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value as Json;
 
-use super::client::{gone, parallel};
+use super::client::{both, gone, parallel};
 use super::fields::Cut;
 use super::files::Listed;
 use super::meta::{Meta, Place};
@@ -53,23 +53,25 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
         }
         receipts
     };
-    let meta = match jira.meta() {
+    let outline = match jira.meta() {
         Ok(meta) => meta,
         Err(error) => return nothing(error),
     };
+    let values = orders.iter().any(|order| order.key.is_none() || is_chosen(&outline, order));
     let needed = |order: &&Order<'_>| {
         !order.changes.is_empty() || !order.files.is_empty() || order.comments.is_empty()
     };
     let keys: Vec<String> =
         orders.iter().filter(needed).filter_map(|order| order.key.clone()).collect();
-    let mut before = match read::raw_many(jira, &meta, &keys) {
-        Ok(before) => before,
-        Err(error) => return nothing(error),
+    let threads = if keys.len() > 1 { 1 } else { jira.parallel() };
+    let whole = || if values { jira.whole() } else { Ok(outline.clone()) };
+    let read = both(threads, whole, || read::raw_many(jira, &outline, &keys));
+    let (meta, mut before) = match read {
+        (Ok(meta), Ok(before)) => (meta, before),
+        (Err(error), _) | (_, Err(error)) => return nothing(error),
     };
     let halted = AtomicBool::new(false);
-    let creates = orders.iter().filter(|order| order.key.is_none()).count();
-    let threads = if (1..=IN_ORDER).contains(&creates) { 1 } else { jira.parallel() };
-    let done = parallel(threads, orders, |order| {
+    let carry = |order: &Order<'_>| {
         if halted.load(Ordering::Relaxed) || !go_on() {
             return (Receipt::default(), Proof::default());
         }
@@ -83,10 +85,33 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
             receipt.error = Some(failed.error);
         }
         (receipt, proof)
-    });
-    let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.into_iter().unzip();
+    };
+    let carry_lane =
+        |lane: &Vec<usize>| lane.iter().map(|at| (*at, carry(&orders[*at]))).collect::<Vec<_>>();
+    let done = parallel(jira.parallel(), &lanes(orders), carry_lane);
+    let mut done: Vec<_> = done.into_iter().flatten().collect();
+    done.sort_by_key(|(at, _)| *at);
+    let done = done.into_iter().map(|(_, done)| done);
+    let (mut receipts, proofs): (Vec<Receipt>, Vec<Proof>) = done.unzip();
     read_back(jira, &meta, &mut receipts, &proofs, &mut before);
     receipts
+}
+
+/// Which orders are carried out one after the other, while those of other lanes are.
+fn lanes(orders: &[Order<'_>]) -> Vec<Vec<usize>> {
+    let (creates, updates): (Vec<usize>, Vec<usize>) =
+        (0..orders.len()).partition(|at| orders[*at].key.is_none());
+    let alone = |all: Vec<usize>| all.into_iter().map(|at| vec![at]).collect();
+    let mut lanes: Vec<Vec<usize>> =
+        if creates.len() <= IN_ORDER { vec![creates] } else { alone(creates) };
+    lanes.extend::<Vec<_>>(alone(updates));
+    lanes
+}
+
+/// Whether it writes a field that takes certain values only.
+fn is_chosen(meta: &Meta, order: &Order<'_>) -> bool {
+    let known = |name: &String| meta.place(name).and_then(|place| meta.known(&place));
+    order.changes.keys().filter_map(known).any(|known| known.kind.is_chosen())
 }
 
 fn carry_out(
@@ -164,13 +189,13 @@ fn fields_of(
                 plan.status = None;
             }
         }
-        write::settle(jira, meta, &key, plan)?;
+        write::settle(jira, &key, plan)?;
         return Ok(key);
     };
     let write = !plan.fields.is_empty() || plan.status.is_some() || plan.resolution.is_some();
     if write {
         proof.touched = true;
-        write::update(jira, meta, key, plan)?;
+        write::update(jira, key, plan)?;
     }
     Ok(key.clone())
 }
@@ -271,10 +296,16 @@ fn read_back(
             after.insert(key.clone(), json);
         }
     }
-    for (receipt, proof) in receipts.iter_mut().zip(proofs) {
+    let mut raw = Vec::new();
+    for (receipt, proof) in receipts.iter().zip(proofs) {
         let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
-        let json = if proof.touched { after.remove(&key) } else { before.remove(&key) };
-        match json.map(|json| read::decode(jira, meta, &json)) {
+        raw.push(if proof.touched { after.remove(&key) } else { before.remove(&key) });
+    }
+    let decode = |json: &Option<Json>| json.as_ref().map(|json| read::decode(jira, meta, json));
+    let mut decoded = parallel(jira.parallel(), &raw, decode).into_iter();
+    for receipt in receipts {
+        let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
+        match decoded.next().flatten() {
             Some(Ok(issue)) => receipt.issue = Some(issue),
             Some(Err(error)) => receipt.error = receipt.error.take().or(Some(error)),
             None if receipt.error.is_none() => receipt.error = Some(gone(&key)),

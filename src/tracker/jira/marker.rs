@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value as Json, json};
 
-use super::client::{self, parallel, quote};
+use super::client::{self, both, parallel, quote};
 use super::meta::Meta;
 use super::{Jira, comments, fields, read};
 use crate::tracker::http::{Failure, Request};
@@ -62,6 +62,18 @@ pub(super) fn find(jira: &Jira, markers: &[&str]) -> Result<Vec<Vec<String>>> {
         found.map(|(_, key)| key.clone()).collect()
     };
     Ok(markers.iter().map(keys).collect())
+}
+
+/// [`find`] for issues that will be made where there are none: what new ones take is asked for at
+/// the same time.
+pub(super) fn find_to_make(jira: &Jira, markers: &[&str]) -> Result<Vec<Vec<String>>> {
+    let one_by_one = jira.meta()?.marker.is_none() && !jira.is_cloud();
+    if one_by_one || markers.iter().all(|marker| marker.is_empty()) {
+        return find(jira, markers);
+    }
+    let (whole, found) = both(jira.parallel(), || jira.whole(), || find(jira, markers));
+    let found = found?;
+    whole.map(|_| found)
 }
 
 /// Issues among which those that carry the markers are.
@@ -182,12 +194,22 @@ pub(super) fn listed(jira: &Jira, highest: Option<u64>) {
     memory.top = memory.top.max(memory.highest);
 }
 
-/// The highest key of the project, before something is made.
+/// The highest key of the project, before something is made. What new issues take is asked for
+/// here, too: while nothing was announced yet, a failure leaves nothing in doubt.
 pub(super) fn before_create(jira: &Jira) -> Result<String> {
     let project = &jira.options.project;
-    if let Some(highest) = jira.memory().highest {
-        return Ok(json!({"project": project, "highest": highest}).to_string());
+    let known = jira.memory().highest;
+    let told = |highest: u64| json!({"project": project, "highest": highest}).to_string();
+    if let Some(highest) = known {
+        return jira.whole().map(|_| told(highest));
     }
+    let (whole, highest) = both(jira.parallel(), || jira.whole(), || highest(jira));
+    let highest = highest?;
+    whole.map(|_| told(highest))
+}
+
+fn highest(jira: &Jira) -> Result<u64, Failure> {
+    let project = &jira.options.project;
     let jql = format!("project = {project} ORDER BY key DESC");
     let body = json!({"jql": jql, "maxResults": 200, "fields": ["created"]});
     let path = jira.path(if jira.is_cloud() { "search/jql" } else { "search" });
@@ -196,7 +218,7 @@ pub(super) fn before_create(jira: &Jira) -> Result<String> {
     let highest = keys.filter_map(|issue| issue["key"].as_str()).map(number).max().unwrap_or(0);
     let mut memory = jira.memory();
     memory.top = memory.top.max(Some(highest));
-    Ok(json!({"project": project, "highest": highest}).to_string())
+    Ok(highest)
 }
 
 /// Whether creates whose outcome was lost took place: by search, and by the keys that came after,

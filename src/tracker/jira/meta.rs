@@ -1,15 +1,12 @@
-//! What the project's fields are: discovered, and addressed by id, name or dotted path.
+//! What the project's fields are, addressed by id, name or dotted path.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::client::both;
 use super::fields::{self, Kind};
-use super::{Jira, MarkIn, Options};
+use super::{MarkIn, Options};
 use crate::issue::Field;
-use crate::tracker::http::{Failure, Request, encode};
 use crate::tracker::{FieldSpec, Schema};
 use crate::{CONFIG, Error, Result};
 
@@ -80,6 +77,13 @@ pub(super) struct Known {
     pub(super) allowed: Option<Vec<Json>>,
 }
 
+impl Known {
+    /// How long a text it takes, in UTF-16 units.
+    fn longest(&self) -> Option<usize> {
+        self.kind.is_text().then(|| self.kind.limit())
+    }
+}
+
 /// A field, or a part of its value.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -89,12 +93,12 @@ pub(super) struct Place {
 }
 
 /// All that is known of the fields.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Meta {
     /// By id.
     pub(super) fields: BTreeMap<String, Known>,
     by_name: HashMap<String, Vec<String>>,
-    /// The id of the type of new issues.
+    /// The id of the type of new issues; empty while what those take was not asked for.
     pub(super) issue_type: String,
     /// What an issue is read as: our name, where it stands.
     pub(super) shown: Vec<(Field, Place)>,
@@ -104,100 +108,36 @@ pub(super) struct Meta {
     pub(super) marker: Option<String>,
 }
 
-impl Jira {
-    /// The fields as they were when they were first asked for.
-    pub(super) fn meta(&self) -> Result<Arc<Meta>> {
-        let known = self.meta.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        known.map_or_else(|| self.discover(), Ok)
-    }
-
-    /// The fields as they are now.
-    pub(super) fn discover(&self) -> Result<Arc<Meta>> {
-        let meta = Arc::new(load(self)?);
-        *self.meta.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(meta.clone());
+impl Meta {
+    /// From what `field` lists.
+    pub(super) fn of(fields: &Json, options: &Options) -> Result<Self> {
+        let mut meta = Self::default();
+        for field in fields.as_array().into_iter().flatten() {
+            meta.add(field, field["id"].as_str().unwrap_or_default());
+        }
+        meta.settle(options)?;
         Ok(meta)
     }
-}
 
-fn load(jira: &Jira) -> Result<Meta> {
-    let mut meta = Meta::default();
-    let project = encode(&jira.options.project);
-    let below = jira.path(&format!("issue/createmeta/{project}/issuetypes"));
-    let (fields, types) = both(
-        || jira.json(Request::get(&jira.path("field"))),
-        || jira.all_pages(&below, &["values", "issueTypes"]),
-    );
-    for field in fields?.as_array().into_iter().flatten() {
-        meta.add(field, field["id"].as_str().unwrap_or_default());
+    /// With what new issues of a type take: the fields by their ids.
+    pub(super) fn with<'a>(
+        &self,
+        issue_type: &str,
+        fields: impl Iterator<Item = (&'a str, &'a Json)>,
+        options: &Options,
+    ) -> Result<Self> {
+        let mut meta = self.clone();
+        issue_type.clone_into(&mut meta.issue_type);
+        fields.for_each(|(id, field)| meta.add(field, id));
+        meta.settle(options)?;
+        Ok(meta)
     }
-    create_fields(jira, &mut meta, &below, types)?;
-    meta.settle(&jira.options)?;
-    Ok(meta)
-}
 
-/// What can be set on create.
-fn create_fields(
-    jira: &Jira,
-    meta: &mut Meta,
-    below: &str,
-    types: Result<Vec<Json>, Failure>,
-) -> Result<()> {
-    match types {
-        Ok(types) => {
-            meta.issue_type = the_type(jira, &types)?;
-            let path = format!("{below}/{}", encode(&meta.issue_type));
-            let fields = jira.all_pages(&path, &["values", "fields", "results"])?;
-            for field in &fields {
-                meta.add(field, field["fieldId"].as_str().unwrap_or_default());
-            }
-            Ok(())
-        }
-        // Before Jira 8.4 there is one request for all.
-        Err(failure) if failure.refused(404).is_some() && !jira.is_cloud() => {
-            let request = Request::get(&jira.path("issue/createmeta"))
-                .query("projectKeys", &jira.options.project)
-                .query("expand", "projects.issuetypes.fields");
-            let found = jira.json(request).map_err(|failure| no_project(jira, failure))?;
-            let types = found["projects"][0]["issuetypes"].as_array().cloned().unwrap_or_default();
-            meta.issue_type = the_type(jira, &types)?;
-            let mine = types.iter().find(|kind| kind["id"] == meta.issue_type.as_str());
-            let fields = mine.and_then(|kind| kind["fields"].as_object());
-            for (id, field) in fields.into_iter().flatten() {
-                meta.add(field, id);
-            }
-            Ok(())
-        }
-        Err(failure) => Err(no_project(jira, failure)),
+    /// Whether it is known what new issues take, and which values a field does.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.issue_type.is_empty()
     }
-}
 
-fn no_project(jira: &Jira, failure: Failure) -> Error {
-    if matches!(&failure, Failure::Refused(_)) {
-        let what = format!("project {:?}: {failure}", jira.options.project);
-        return Error::setup(CONFIG, what).hint(
-            "check the key of the project, and that the account may browse it and create issues",
-        );
-    }
-    failure.into()
-}
-
-/// The id of the configured type.
-fn the_type(jira: &Jira, types: &[Json]) -> Result<String> {
-    let wanted = &jira.options.issue_type;
-    let is = |kind: &&Json| kind["name"] == wanted.as_str() || kind["id"] == wanted.as_str();
-    if let Some(id) = types.iter().find(is).and_then(|kind| kind["id"].as_str()) {
-        return Ok(id.to_owned());
-    }
-    let names: Vec<&str> = types.iter().filter_map(|kind| kind["name"].as_str()).collect();
-    let what = format!("project {} has no issue type {wanted:?}", jira.options.project);
-    Err(Error::setup(CONFIG, what).hint(if names.is_empty() {
-        "the account may not create issues there, or there is no such project".to_owned()
-    } else {
-        format!("it has: {}", names.join(", "))
-    }))
-}
-
-impl Meta {
     /// Takes in what one of the resources says of a field; the later one adds to the former.
     fn add(&mut self, json: &Json, id: &str) {
         if id.is_empty() {
@@ -228,6 +168,7 @@ impl Meta {
         if key.name.is_empty() {
             key.name = "Key".to_owned();
         }
+        self.by_name.clear();
         for known in self.fields.values() {
             self.by_name.entry(known.name.to_lowercase()).or_default().push(known.id.clone());
         }
@@ -313,7 +254,7 @@ impl Meta {
 
     /// The fields as rule authors see them: by every name a rule may use.
     pub(super) fn schema(&self, options: &Options) -> Schema {
-        let mut schema = Schema::default();
+        let mut schema = Schema { outline: !self.is_whole(), ..Schema::default() };
         let ids = self.fields.keys().map(String::as_str);
         let names = self.fields.values().map(|known| known.name.as_str());
         let neutral = NEUTRAL.iter().map(|(name, _)| *name);
@@ -335,6 +276,7 @@ impl Meta {
                 read_only: Self::is_read_only(&place.id) && place.id != "project",
                 required: known.required,
                 allowed,
+                longest: known.longest().filter(|_| place.path.is_empty()),
             };
             schema.fields.insert(name.to_owned(), spec);
         }

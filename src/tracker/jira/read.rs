@@ -18,8 +18,9 @@ const BULK: usize = 100;
 pub(super) fn many(jira: &Jira, keys: &[String]) -> Result<Vec<Option<Issue>>> {
     let meta = jira.meta()?;
     let raw = raw_many(jira, &meta, keys)?;
-    let decoded = |key| raw.get(key).map(|json| decode(jira, &meta, json)).transpose();
-    keys.iter().map(decoded).collect()
+    // Where an issue has more comments than came along, the rest is a call.
+    let decoded = |key: &String| raw.get(key).map(|json| decode(jira, &meta, json)).transpose();
+    parallel(jira.parallel(), keys, decoded).into_iter().collect()
 }
 
 /// One issue, by its key; `None` when it does not exist.
@@ -62,6 +63,7 @@ pub(super) fn raw_many(jira: &Jira, meta: &Meta, keys: &[String]) -> Result<Hash
             found.insert((*key).to_owned(), issue);
         }
     }
+    jira.learn_type(found.values());
     Ok(found)
 }
 
@@ -109,7 +111,7 @@ pub(super) fn decode(jira: &Jira, meta: &Meta, json: &Json) -> Result<Issue> {
     let comments = comments::of_issue(jira, &id, &json["fields"]["comment"])
         .map_err(|failure| jira.at_issue(failure, &id))?;
     let attachments = files::of_issue(jira, &json["fields"]["attachment"]);
-    Ok(Issue { id, fields: record, comments, attachments, revision })
+    Ok(Issue { id, fields: record, comments, attachments, revision, ..Issue::default() })
 }
 
 /// Names the state of an issue: the time of its last change, and all we read of it.

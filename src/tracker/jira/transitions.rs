@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Jira;
 use super::client::{self, quote};
-use super::meta::Meta;
 use super::write::is_status;
 use crate::tracker::TRACKER_UNAVAILABLE;
 use crate::tracker::http::{Failure, Request};
@@ -44,13 +43,7 @@ fn possible(jira: &Jira, key: &str) -> Result<Vec<Json>, Failure> {
 }
 
 /// Goes to a status.
-pub(super) fn go(
-    jira: &Jira,
-    meta: &Meta,
-    key: &str,
-    target: &str,
-    resolution: Option<&Json>,
-) -> Result<Moved> {
+pub(super) fn go(jira: &Jira, key: &str, target: &str, resolution: Option<&Json>) -> Result<Moved> {
     let at_issue = |failure| jira.at_issue(failure, key);
     let mut steps_left = jira.options.transitions.max(1);
     let mut patience = 2;
@@ -62,7 +55,7 @@ pub(super) fn go(
             if is_status(&now, target) {
                 return Ok(Moved::There { with_resolution: false });
             }
-            let step = first_step(jira, meta, &now, &here, target, steps_left)?;
+            let step = first_step(jira, &now, &here, target, steps_left)?;
             let Some(step) = step.filter(|_| steps_left > 1) else {
                 return Ok(Moved::Refused(dead_end(&now, target, &here)));
             };
@@ -173,7 +166,6 @@ fn dead_end(now: &Json, target: &str, here: &[Json]) -> String {
 /// What leads on from a status is learnt from another issue that has it.
 fn first_step<'a>(
     jira: &Jira,
-    meta: &Meta,
     now: &Json,
     here: &'a [Json],
     target: &str,
@@ -194,7 +186,7 @@ fn first_step<'a>(
         if steps >= most {
             continue;
         }
-        for to in ways(jira, meta, &status)? {
+        for to in ways(jira, &status)? {
             if to.eq_ignore_ascii_case(target) {
                 return Ok(Some(first));
             }
@@ -207,14 +199,14 @@ fn first_step<'a>(
 }
 
 /// Where an issue can go from a status, as far as another issue shows it.
-fn ways(jira: &Jira, meta: &Meta, status: &str) -> Result<Vec<String>> {
+fn ways(jira: &Jira, status: &str) -> Result<Vec<String>> {
     if let Some(known) = jira.memory().ways.get(status) {
         return Ok(known.clone());
     }
     let jql = format!(
         "project = {} AND issuetype = {} AND status = {}",
         jira.options.project,
-        meta.issue_type,
+        jira.whole()?.issue_type,
         quote(status)
     );
     let example = jira.first(&jql)?;

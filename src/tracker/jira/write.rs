@@ -90,7 +90,7 @@ fn without(plan: &mut Plan, refusal: &Refusal) -> bool {
 }
 
 /// Writes the planned fields and goes to the planned status.
-pub(super) fn update(jira: &Jira, meta: &Meta, key: &str, plan: &mut Plan) -> Result<()> {
+pub(super) fn update(jira: &Jira, key: &str, plan: &mut Plan) -> Result<()> {
     for _ in 0..ROUNDS {
         if plan.fields.is_empty() {
             break;
@@ -106,15 +106,15 @@ pub(super) fn update(jira: &Jira, meta: &Meta, key: &str, plan: &mut Plan) -> Re
             }
         }
     }
-    settle(jira, meta, key, plan)
+    settle(jira, key, plan)
 }
 
 /// Goes to the planned status and resolution; whether they can be reached is told in the plan.
-pub(super) fn settle(jira: &Jira, meta: &Meta, key: &str, plan: &mut Plan) -> Result<()> {
+pub(super) fn settle(jira: &Jira, key: &str, plan: &mut Plan) -> Result<()> {
     let mut resolution = plan.resolution.take();
     if let Some((name, target)) = plan.status.take() {
         let with = resolution.as_ref().map(|(_, json)| json);
-        match transitions::go(jira, meta, key, &target, with)? {
+        match transitions::go(jira, key, &target, with)? {
             Moved::There { with_resolution } => {
                 if with_resolution {
                     resolution = None;

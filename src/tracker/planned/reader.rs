@@ -1,6 +1,6 @@
 //! A tracker from which one can only read.
 
-use super::super::{Checked, Feed, Marker, Probed, Schema, Tracker};
+use super::super::{Changes, Checked, Feed, Marker, Probed, Schema, Tracker};
 use crate::Result;
 use crate::issue::Issue;
 
@@ -16,6 +16,10 @@ impl Reader {
         self.0.schema()
     }
 
+    pub(super) fn outline(&self) -> Result<Schema> {
+        self.0.outline()
+    }
+
     pub(super) fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Issue>>> {
         if keys.is_empty() { Ok(Vec::new()) } else { self.0.get_many(keys) }
     }
@@ -26,6 +30,10 @@ impl Reader {
 
     pub(super) fn probe(&self, markers: &[&Marker], before: &str) -> Result<Vec<Probed>> {
         if markers.is_empty() { Ok(Vec::new()) } else { self.0.probe(markers, before) }
+    }
+
+    pub(super) fn at_first(&self) -> Result<Changes> {
+        self.0.at_first()
     }
 
     pub(super) fn changed_since(&self, token: Option<&str>) -> Result<Feed> {

@@ -15,6 +15,10 @@ pub(super) trait Api: Send + Sync {
     /// account must not see is left out.
     fn select(&self, class: &str, which: &Where, properties: &[&str]) -> Result<Vec<Item>>;
 
+    /// How many items of the class there are, without those that were retired, and the number of
+    /// the last of them (where the release sorts; else of any).
+    fn count(&self, class: &str) -> Result<(u64, u64)>;
+
     /// One item and the mark of its present state, where the interface has such marks; `None`
     /// where it does not exist.
     fn look(

@@ -134,7 +134,7 @@ impl Roundup {
             }
             fields.insert(name, spec);
         }
-        Ok(Schema { fields, open: false })
+        Ok(Schema { fields, ..Schema::default() })
     }
 
     fn allowed(&self, class: &str, property: &str) -> Result<Option<Vec<String>>> {

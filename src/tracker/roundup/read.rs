@@ -1,10 +1,12 @@
 //! Reading issues: few requests for many.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::data::{Data, Item, Kind, Where};
+use super::data::{Item, Kind, Where};
+use super::feed::linked_by;
 use super::fields::{DESCRIPTION, KEY, Place};
 use super::marker::Identity;
+use super::revision::Backs;
 use super::{Roundup, is_number};
 use crate::Result;
 use crate::issue::{Comment, Issue, Person, Value};
@@ -13,7 +15,8 @@ use crate::issue::{Comment, Issue, Person, Value};
 const CHUNK: usize = 150;
 
 /// What is read of a message.
-const MESSAGE: [&str; 6] = ["content", "author", "date", "creation", "activity", "messageid"];
+const MESSAGE: [&str; 7] =
+    ["content", "author", "date", "creation", "activity", "messageid", "summary"];
 
 /// The messages of an issue by what they are.
 pub(super) struct Messages<'a> {
@@ -104,7 +107,7 @@ impl Roundup {
     }
 
     /// The items that these issues have in a Multilink, by id.
-    fn all(
+    pub(super) fn all(
         &self,
         class: &str,
         issues: &[Item],
@@ -121,8 +124,8 @@ impl Roundup {
     }
 
     /// The items that link back to these issues, by field and issue, as far as fields ask for them.
-    fn backs(&self, issues: &[Item]) -> Result<BTreeMap<String, HashMap<String, Vec<Item>>>> {
-        let mut backs = BTreeMap::new();
+    pub(super) fn backs(&self, issues: &[Item]) -> Result<Backs> {
+        let mut backs = Backs::new();
         for field in self.options.fields.iter().filter(|field| field.starts_with('/')) {
             let Some(Place::Back { class, link, property, .. }) = self.place(field)? else {
                 continue;
@@ -131,12 +134,7 @@ impl Roundup {
             let which = Where::to(&link, ids);
             let mut by_issue: HashMap<String, Vec<Item>> = HashMap::new();
             for item in self.api()?.select(&class, &which, &[&link, &property])? {
-                let of: Vec<String> = match item.values.get(&link) {
-                    Some(Data::Text(id)) => vec![id.clone()],
-                    Some(Data::Ids(ids)) => ids.clone(),
-                    None => Vec::new(),
-                };
-                for issue in of {
+                for issue in linked_by(&item, &link) {
                     by_issue.entry(issue).or_default().push(item.clone());
                 }
             }
@@ -150,9 +148,10 @@ impl Roundup {
         item: &Item,
         messages: &HashMap<String, Item>,
         files: &HashMap<String, Item>,
-        backs: &BTreeMap<String, HashMap<String, Vec<Item>>>,
+        backs: &Backs,
     ) -> Result<Issue> {
-        let mut issue = Issue { id: item.id.clone(), ..Issue::default() };
+        let revision = Some(self.revision(item, messages, backs)?);
+        let mut issue = Issue { id: item.id.clone(), revision, ..Issue::default() };
         for (property, data) in &item.values {
             if let Some(Place::Own(_, kind)) = self.place(property)? {
                 issue.fields.set(property.clone(), self.seen(&kind, Some(data))?);

@@ -134,6 +134,22 @@ impl Api for Rest {
         }
     }
 
+    fn count(&self, class: &str) -> Result<(u64, u64)> {
+        let request = Request::get(&format!("/rest/data/{class}"))
+            .query("@page_size", "1")
+            .query("@page_index", "1")
+            .query("@sort", "-id")
+            .query("@verbose", "0");
+        let Some((data, _)) = self.get(request)? else { return Ok((0, 0)) };
+        let last = data.pointer("/collection/0/id").and_then(id);
+        let last = last.and_then(|id| id.parse().ok()).unwrap_or_default();
+        match data.get("@total_size").and_then(Json::as_u64) {
+            Some(count) => Ok((count, last)),
+            // More than the administrator lets it count.
+            None => Ok((self.select(class, &Where::All, &["id"])?.len() as u64, last)),
+        }
+    }
+
     fn look(
         &self,
         class: &str,

@@ -163,6 +163,12 @@ impl Api for XmlRpc {
         Ok(items)
     }
 
+    fn count(&self, class: &str) -> Result<(u64, u64)> {
+        let ids = self.find(class, &Where::All)?;
+        let last = ids.iter().filter_map(|id| id.parse().ok()).max();
+        Ok((ids.len() as u64, last.unwrap_or_default()))
+    }
+
     fn look(
         &self,
         class: &str,

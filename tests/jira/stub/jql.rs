@@ -89,7 +89,7 @@ pub fn search(world: &World, jql: &str, validate: bool) -> Result<Vec<Ticket>, S
     if order.to_lowercase().starts_with("updated") {
         found.sort_by_key(|ticket| (ticket.updated, number(ticket)));
     }
-    if order.to_lowercase().starts_with("key desc") {
+    if ["key desc", "created desc"].contains(&order.to_lowercase().as_str()) {
         found.sort_by_key(|ticket| std::cmp::Reverse(number(ticket)));
     }
     Ok(found)

@@ -51,8 +51,8 @@ fn field(world: &World, ticket: &Ticket, def: &FieldDef) -> Json {
     match def.id {
         "comment" => {
             let all: Vec<Json> = ticket.comments.iter().map(|c| comment(world, c, false)).collect();
-            // Cloud cuts long lists in a search.
-            json!({"total": all.len(), "maxResults": all.len(), "startAt": 0, "comments": all})
+            let most = world.comments.min(all.len());
+            json!({"total": all.len(), "maxResults": most, "startAt": 0, "comments": all[..most]})
         }
         "attachment" => ticket.files.iter().map(|f| attachment(world, f)).collect(),
         "updated" => json!(time(ticket.updated)),
@@ -90,6 +90,19 @@ pub fn ticket(world: &World, ticket: &Ticket, fields: Option<&[String]>, props: 
         json["properties"] = Json::Object(found);
     }
     json
+}
+
+/// With its changelog, the newest first as Cloud tells it.
+pub fn with_moves(mut issue: Json, ticket: &Ticket) -> Json {
+    let told = ticket.moves.iter().rev().map(|(at, from, to)| {
+        let edit = json!({"field": "summary", "fromString": "s", "toString": "t"});
+        let status = json!({"field": "status", "fromString": from, "toString": to});
+        json!({"id": at.to_string(), "created": time(*at), "items": [edit, status]})
+    });
+    let told: Vec<Json> = told.collect();
+    issue["changelog"] =
+        json!({"startAt": 0, "maxResults": told.len(), "total": told.len(), "histories": told});
+    issue
 }
 
 pub fn comment(world: &World, note: &Note, properties: bool) -> Json {

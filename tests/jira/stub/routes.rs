@@ -152,7 +152,10 @@ fn search(world: &World, args: &Json) -> Answer {
         .iter()
         .skip(start)
         .take(most)
-        .map(|t| render::ticket(world, t, fields.as_deref(), &names(&args["properties"])))
+        .map(|t| {
+            let json = render::ticket(world, t, fields.as_deref(), &names(&args["properties"]));
+            if names(&args["expand"]) == ["changelog"] { render::with_moves(json, t) } else { json }
+        })
         .collect();
     Ok(Reply::json(
         200,
@@ -165,13 +168,16 @@ fn search_jql(world: &World, args: &Json) -> Answer {
     let found = jql::search(world, jql, false).map_err(|text| error(400, &text))?;
     let start = args["nextPageToken"].as_str().and_then(|t| t.parse().ok()).unwrap_or(0);
     let fields = names(&args["fields"]);
-    let cap = if fields.len() > 1 { world.page } else { 5000 };
+    let cap = if fields.len() > 1 { world.page } else { world.page_of_ids };
     let most = (args["maxResults"].as_u64().unwrap_or(50) as usize).min(cap);
     let page: Vec<Json> = found
         .iter()
         .skip(start)
         .take(most)
-        .map(|t| render::ticket(world, t, Some(&fields), &names(&args["properties"])))
+        .map(|t| {
+            let json = render::ticket(world, t, Some(&fields), &names(&args["properties"]));
+            if args["expand"] == "changelog" { render::with_moves(json, t) } else { json }
+        })
         .collect();
     let last = start + most >= found.len();
     let mut json = json!({"issues": page, "isLast": last});
@@ -223,10 +229,11 @@ fn createmeta(world: &World, asked: &Asked, rest: &[&str]) -> Answer {
         _ => return Err(error(404, "No project could be found with that key.")),
     };
     let name = if world.cloud { name } else { "values" };
-    let page: Vec<Json> = all.iter().skip(start).take(20).cloned().collect();
-    let last = start + 20 >= all.len();
-    // Small pages, so that a client that reads the first only is found out.
-    let mut json = json!({"startAt": start, "maxResults": 20, "total": all.len(), name: page});
+    let most = asked.arg("maxResults").and_then(|n| n.parse().ok()).unwrap_or(50);
+    let most = most.min(world.meta_page);
+    let page: Vec<Json> = all.iter().skip(start).take(most).cloned().collect();
+    let last = start + most >= all.len();
+    let mut json = json!({"startAt": start, "maxResults": most, "total": all.len(), name: page});
     if !world.cloud {
         json["isLast"] = json!(last);
     }
@@ -310,8 +317,8 @@ fn transition(world: &mut World, args: &Json, number: u64) -> Answer {
         let kept = world.check(id, value).map_err(|text| error(400, &text))?;
         fields.push((id.clone(), kept));
     }
+    world.go(number, to);
     let ticket = world.tickets.get_mut(&number).unwrap();
-    ticket.fields.insert("status".into(), json!(to));
     if *to != "Closed" {
         ticket.fields.remove("resolution");
     }

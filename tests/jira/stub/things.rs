@@ -47,6 +47,8 @@ pub struct Ticket {
     pub comments: Vec<Note>,
     pub files: Vec<Attached>,
     pub properties: Map<String, Json>,
+    /// The statuses it had: when each was left, it, and what came then.
+    pub moves: Vec<(i64, String, String)>,
     pub updated: i64,
 }
 

@@ -31,6 +31,12 @@ pub struct World {
     pub screens: BTreeMap<&'static str, Vec<&'static str>>,
     /// How many issues a page has at most.
     pub page: usize,
+    /// How many comments come with an issue at most.
+    pub comments: usize,
+    /// How many issue types or fields a page of `createmeta` has at most.
+    pub meta_page: usize,
+    /// The same of a Cloud's, where one field is asked for at most.
+    pub page_of_ids: usize,
     /// The search takes AND only.
     pub and_only: bool,
     /// Old createmeta in one piece.
@@ -46,6 +52,8 @@ pub struct World {
     pub time_zone: &'static str,
     /// What a new issue has that names none.
     pub default_priority: Option<&'static str>,
+    /// The status of a new issue.
+    pub initial: &'static str,
     /// Keys that issues had before they were moved.
     pub moved: BTreeMap<String, u64>,
 }
@@ -66,6 +74,10 @@ impl World {
             workflow: BTreeMap::new(),
             screens: BTreeMap::new(),
             page: if cloud { 100 } else { 1000 },
+            comments: if cloud { 20 } else { usize::MAX },
+            // What Atlassian publishes for Cloud.
+            meta_page: 200,
+            page_of_ids: 5000,
             and_only: false,
             old_createmeta: false,
             normalise: str::to_owned,
@@ -75,6 +87,7 @@ impl World {
             denied_permissions: vec![],
             time_zone: "Europe/Berlin",
             default_priority: None,
+            initial: "Open",
             moved: BTreeMap::new(),
         }
     }
@@ -131,7 +144,19 @@ impl World {
     /// What a user does by hand to one field.
     pub fn edit(&mut self, key: &str, field: &str, value: Json) {
         let number = self.find(key).unwrap();
+        if field == "status" {
+            return self.go(number, value.as_str().unwrap());
+        }
         self.tickets.get_mut(&number).unwrap().fields.insert(field.to_owned(), value);
+        self.touched(number);
+    }
+
+    /// Has an issue change its status.
+    pub fn go(&mut self, number: u64, to: &str) {
+        let at = self.tick();
+        let ticket = self.tickets.get_mut(&number).unwrap();
+        let from = ticket.fields.insert("status".into(), json!(to)).unwrap();
+        ticket.moves.push((at, from.as_str().unwrap().to_owned(), to.to_owned()));
         self.touched(number);
     }
 
@@ -325,7 +350,7 @@ impl World {
         let number = self.next;
         self.next += 1;
         let key = format!("{}-{number}", self.project);
-        kept.insert("status".into(), json!("Open"));
+        kept.insert("status".into(), json!(self.initial));
         kept.insert("creator".into(), json!("sync"));
         kept.entry("reporter".into()).or_insert(json!("sync"));
         if let Some(priority) = self.default_priority {

@@ -1,6 +1,7 @@
 //! Archives that are built here, byte by byte where need be.
 
 use super::*;
+use crate::Severity;
 
 /// One member: its name in the local header, its name in the directory, its content, and what is
 /// lied about.
@@ -279,9 +280,8 @@ fn a_damaged_document_does_not_cost_its_neighbours() {
     assert_eq!(codes(archive.findings()), ["bad-xml"]);
     let (issues, _) = issues(&archive, &view(Render::Clean, Pudis::Issue));
     assert_eq!(issues.iter().map(|d| d.issue.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
-    let explained = explain(&archive).unwrap();
-    assert!(explained.has_errors());
-    assert_eq!(explained.files.len(), 2);
+    assert_eq!(archive.findings()[0].severity, Severity::Error);
+    assert_eq!(archive.files().count(), 2);
 }
 
 #[test]
