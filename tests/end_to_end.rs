@@ -341,6 +341,8 @@ fn an_upload_that_stalls_is_taken_when_it_is_whole_by_one_command() {
     fs::write(&path, &data.1).unwrap();
     assert_eq!(world.counts("run"), (json!(1), json!(0)));
     assert_eq!(world.engsync(&["release", FIRST]).code, 0);
+    // What was sent again counts, once it has settled.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     assert_eq!(world.counts("run"), (json!(0), json!(1)));
     assert_eq!(world.site.list("spool/done"), [FIRST]);
     reader::read(&world.root.join("out"), &world.answers()[0]);

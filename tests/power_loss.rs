@@ -60,8 +60,11 @@ struct Step {
 fn traced(dir: &Path, record: &Path, env: Env) -> Traced {
     fs::create_dir_all(record).unwrap();
     let tree = Tree::of(dir);
-    let ran =
-        command(dir, &["run", "-q"], &with(env, "ENGSYNC_RECORD_DIR", &record.to_string_lossy()));
+    let ran = command(
+        dir,
+        &["run", "-q"],
+        &with(env, "ENGSYNC_RECORD_DIR", record.display().to_string()),
+    );
     assert!(ran.status.code().is_some_and(|code| code < 2), "{ran:?}");
     let blob = |digest: &str| (digest != "-").then(|| fs::read(record.join(digest)).unwrap());
     let below = |path: &str| Path::new(path).strip_prefix(dir).unwrap().to_owned();

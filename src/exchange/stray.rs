@@ -17,8 +17,15 @@ pub(super) struct Stray {
 
 impl Run<'_> {
     /// Compares parts that lie there without the others with the package of their name that was
-    /// applied. `None`: there is none, or it is not kept any more.
+    /// applied. `None`: there is none, it is not kept any more, or cannot be read now.
     pub(super) fn stray(&self, group: &Group) -> Result<Option<Stray>> {
+        match self.compared(group) {
+            Err(error) if error.code == crate::DISK => Ok(None),
+            done => done,
+        }
+    }
+
+    fn compared(&self, group: &Group) -> Result<Option<Stray>> {
         let Some(seen) = self.tools.state.seen(&group.name)? else { return Ok(None) };
         let Some(partner) = self.tools.settings.partner(&seen.partner).cloned() else {
             return Ok(None);

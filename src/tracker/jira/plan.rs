@@ -220,10 +220,10 @@ fn looks_like_account(name: &str) -> bool {
 }
 
 /// The fields of a new issue.
-pub(super) fn new_fields(jira: &Jira, meta: &Meta, plan: &Plan) -> Json {
+pub(super) fn new_fields(jira: &Jira, issue_type: &str, plan: &Plan) -> Json {
     let mut fields = Map::new();
     fields.insert("project".to_owned(), json!({"key": jira.options.project}));
-    fields.insert("issuetype".to_owned(), json!({"id": meta.issue_type}));
+    fields.insert("issuetype".to_owned(), json!({"id": issue_type}));
     for (id, value) in &plan.fields {
         if !value.is_null() {
             fields.insert(id.clone(), value.clone());
