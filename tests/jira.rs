@@ -18,6 +18,8 @@ use serde_json::json;
 
 #[path = "jira/counts.rs"]
 mod counts;
+#[path = "jira/documented.rs"]
+mod documented;
 #[path = "jira/feed.rs"]
 mod feed;
 #[path = "jira/fields.rs"]
@@ -30,6 +32,8 @@ mod openapi;
 mod rows;
 #[path = "jira/stub.rs"]
 mod stub;
+#[path = "jira/ways.rs"]
+mod ways;
 #[path = "tracker_contract/words.rs"]
 mod words;
 

@@ -243,7 +243,7 @@ fn the_same_package_again_is_a_duplicate_and_the_same_name_otherwise_is_not() {
 }
 
 #[test]
-fn an_older_document_changes_no_field() {
+fn row_13_an_older_document_changes_no_field_and_its_comments_are_taken() {
     let site = Site::new();
     site.deliver(SECOND, &[Defect { title: "new", date: "2026/11/20T09:00:00", ..defect("4711") }]);
     site.run();

@@ -12,9 +12,8 @@ use super::{Exit, config, error_json, out_style, print, print_json, tell_error};
 use crate::engdat::{self, FileEntry};
 use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
-use crate::tracker::{Checked, FieldSpec, Schema};
-use crate::transport::Probe;
-use crate::{Clock, Error, Fault, Severity, sync};
+use crate::tracker::{FieldSpec, Schema};
+use crate::{Checked, Clock, Error, Fault, Severity, sync};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -228,14 +227,14 @@ fn mail(settings: &Settings, found: &mut Found) {
 fn transports(app: &App, write: bool, found: &mut Found) {
     let with = |partner: &&Partner| partner.transport.is_some();
     for partner in app.settings.partners.iter().filter(with) {
-        let probes = match app.open(partner) {
+        let checked = match app.open(partner) {
             Ok(mut transport) => transport.check(write),
             Err(error) => {
-                vec![Probe { what: "open the transport".to_owned(), outcome: Err(error) }]
+                vec![Checked { what: "open the transport".to_owned(), found: Err(error) }]
             }
         };
-        for Probe { what, outcome } in probes {
-            let (remark, error) = match outcome {
+        for Checked { what, found: state } in checked {
+            let (remark, error) = match state {
                 Ok(remark) => (Some(remark).filter(|remark| !remark.is_empty()), None),
                 Err(error) => {
                     let hint = error.hint.as_ref().map(|hint| format!(" ({hint})"));
@@ -264,17 +263,18 @@ pub(super) fn schema(global: &Global) -> anyhow::Result<Exit> {
     }
     let ids = schema.fields.values().any(|spec| spec.id.is_some());
     let rows = schema.fields.iter().map(|(name, spec)| {
-        let note = match (spec.read_only, spec.required) {
-            (true, _) => "set by the tracker",
-            (false, true) => "required",
-            (false, false) => "",
+        let mut notes = match (spec.read_only, spec.required) {
+            (true, _) => vec!["set by the tracker".to_owned()],
+            (false, true) => vec!["required".to_owned()],
+            (false, false) => Vec::new(),
         };
+        notes.extend(spec.longest.map(|most| format!("at most {most} characters")));
         let allowed = spec.allowed.as_ref().map(|values| values.join(", ")).unwrap_or_default();
         let mut row = vec![name.clone()];
         if ids {
             row.push(spec.id.clone().unwrap_or_default());
         }
-        row.extend([type_of(spec).to_owned(), note.to_owned(), allowed]);
+        row.extend([type_of(spec).to_owned(), notes.join(", "), allowed]);
         row
     });
     let heads: &[&str] = if ids {
@@ -306,6 +306,7 @@ fn schema_json(schema: &Schema) -> serde_json::Value {
         json!({
             "name": name, "id": spec.id, "type": type_of(spec), "list": spec.list,
             "read_only": spec.read_only, "required": spec.required, "allowed": spec.allowed,
+            "longest": spec.longest,
         })
     });
     json!({ "fields": fields.collect::<Vec<_>>(), "open": schema.open })

@@ -16,6 +16,7 @@ use super::{
 use crate::issue::{Attachment, Comment, Issue, Person};
 use crate::{Clock, DISK, Error, NOT_FOUND, Result, Timestamp};
 
+use edit::Edited;
 use reader::Reader;
 
 /// Parts the token of the tracker behind from ours; in no tracker's token.
@@ -198,7 +199,7 @@ impl Tracker for Planned {
         let key = format!("(new {made})");
         let schema = self.fields()?;
         let mut issue = self.blank(&key)?;
-        let (refused, _) = edit::write(schema, &mut issue, fields, None);
+        let Edited { refused, remarks, .. } = edit::write(schema, &mut issue, fields, None);
         if schema.fields.contains_key("key") {
             issue.fields.set("key", Some(key.as_str().into()));
             issue.unknown.remove("key");
@@ -208,16 +209,17 @@ impl Tracker for Planned {
         plan.markers.insert(key.clone(), Some(marker.to_owned()).filter(|m| !m.is_empty()));
         drop(plan);
         self.keep(issue);
-        Ok(Written { issue: self.get(&key)?, refused, remarks: Vec::new() })
+        Ok(Written { issue: self.get(&key)?, refused, remarks })
     }
 
     fn update(&self, key: &str, changes: &Changes, expected: Option<&Changes>) -> Result<Written> {
         let mut issue = self.get(key)?;
-        let (refused, changed) = edit::write(self.fields()?, &mut issue, changes, expected);
+        let Edited { refused, remarks, changed } =
+            edit::write(self.fields()?, &mut issue, changes, expected);
         if changed {
             self.keep(issue);
         }
-        Ok(Written { issue: self.get(key)?, refused, remarks: Vec::new() })
+        Ok(Written { issue: self.get(key)?, refused, remarks })
     }
 
     fn comment(&self, key: &str, comment: &NewComment) -> Result<String> {

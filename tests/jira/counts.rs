@@ -170,19 +170,31 @@ fn what_is_not_needed_is_not_asked_for() {
 /// The id of the type that old issues have is no guess at what new ones can have.
 #[test]
 fn a_type_that_is_not_for_new_issues_any_more_is_looked_up() {
+    for status in [404, 400] {
+        let stub = Stub::server();
+        let (options, _) = options(&stub);
+        let (keys, _) = first(&Jira::new(options.clone()).unwrap(), 3);
+        let gone = answer(status, &[], "{\"errorMessages\": [\"no such type\"]}");
+        stub.rule(Rule::next("GET", "/issuetypes/1", gone));
+        stub.asked();
+        let jira = Jira::new(options).unwrap();
+        jira.outline().unwrap();
+        jira.get_many(&keys).unwrap();
+        assert!(jira.schema().unwrap().fields["priority"].allowed.is_some());
+        let types = "GET /issue/createmeta/TST/issuetypes";
+        let defects = "GET /issue/createmeta/TST/issuetypes/1";
+        assert_eq!(stub.calls()[2..], [defects, types, defects]);
+    }
+    // Before Jira 8.4 the list is not there, and everything comes in one piece.
     let stub = Stub::server();
     let (options, _) = options(&stub);
     let (keys, _) = first(&Jira::new(options.clone()).unwrap(), 3);
-    let gone = answer(404, &[], "{\"errorMessages\": [\"no such type\"]}");
-    stub.rule(Rule::next("GET", "/issuetypes/1", gone));
-    stub.asked();
+    stub.world().old_createmeta = true;
     let jira = Jira::new(options).unwrap();
     jira.outline().unwrap();
     jira.get_many(&keys).unwrap();
     assert!(jira.schema().unwrap().fields["priority"].allowed.is_some());
-    let types = "GET /issue/createmeta/TST/issuetypes";
-    let defects = "GET /issue/createmeta/TST/issuetypes/1";
-    assert_eq!(stub.calls()[2..], [defects, types, defects]);
+    assert_eq!(stub.calls().pop().unwrap(), "GET /issue/createmeta");
 }
 
 #[test]
@@ -228,6 +240,15 @@ fn small_pages_and_lost_properties() {
         keys.sort_by_key(|key| stub.world().ticket(key).updated);
         keys
     });
+    // Cloud tells where to go on by a token.
+    let site = with(Stub::cloud(), |_| {});
+    site.stub.world().page_of_ids = 7;
+    let (keys, _) = first(&site.jira, 30);
+    site.stub.asked();
+    assert_eq!(site.jira.changed_since(None).unwrap().keys.unwrap().len(), 30);
+    let pages =
+        site.stub.asked().iter().filter(|asked| asked.path.ends_with("/search/jql")).count();
+    assert_eq!((pages, site.jira.get_many(&keys).unwrap().iter().flatten().count()), (5, 30));
     // Without any searchable property the whole project is looked at.
     let stub = Stub::cloud();
     stub.world().property_search = false;

@@ -163,10 +163,8 @@ fn a_page_brings_comments_and_attachments_along() {
         for number in 1..=250 {
             let key = format!("TST-{number}");
             let mut world = stub.world();
-            if !cloud {
-                world.say(&key, "alice", "one");
-                world.say(&key, "bob", "two");
-            }
+            world.say(&key, "alice", "one");
+            world.say(&key, "bob", "two");
             world.add_file(&key, "photo.jpg", b"jpeg");
         }
         let jira = Jira::new(options(&stub).0).unwrap();
@@ -179,10 +177,31 @@ fn a_page_brings_comments_and_attachments_along() {
             let issue = issue.unwrap();
             assert_eq!(issue.fields.text("summary"), format!("s{n}"));
             assert_eq!(names(&issue), ["photo.jpg"]);
-            if !cloud {
-                assert_eq!(texts(&issue), ["one", "two"]);
-            }
+            assert_eq!(texts(&issue), ["one", "two"]);
         }
+    }
+}
+
+/// Cloud brings the first comments along only; for the rest each issue is a call, several at a time.
+#[test]
+fn long_discussions_are_read_to_their_end() {
+    let stub = with_issues(30, true);
+    for number in 1..=12 {
+        for n in 0..25 {
+            stub.world().say(&format!("TST-{number}"), "alice", &format!("{n}"));
+        }
+    }
+    let jira = Jira::new(options(&stub).0).unwrap();
+    jira.outline().unwrap();
+    stub.latency(Duration::from_millis(30));
+    stub.asked();
+    let keys: Vec<String> = (1..=30).map(|n| format!("TST-{n}")).collect();
+    let issues = jira.get_many(&keys).unwrap();
+    let asked = stub.asked();
+    assert_eq!((asked.len(), at_once(&asked)), (1 + 12, 4));
+    let all: Vec<String> = (0..25).map(|n| n.to_string()).collect();
+    for (n, issue) in issues.iter().enumerate() {
+        assert_eq!(texts(issue.as_ref().unwrap()), if n < 12 { &all[..] } else { &[] });
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 
 use super::*;
 
-/// All the adapter ever asks for, over a Cloud with its troubles.
-fn everything() -> Vec<Asked> {
-    let Site { stub, jira, .. } = with(Stub::cloud(), |options| {
+/// All the adapter ever asks for, over a Jira with its troubles.
+pub(super) fn everything(stub: Stub) -> Vec<Asked> {
+    let Site { stub, jira, .. } = with(stub, |options| {
         options.marker = MarkIn::Property;
         options.transitions = 3;
         options.attach_cut_text = true;
@@ -249,7 +249,7 @@ fn tighter(path: &str, body: &Json, bad: &mut Vec<String>) {
 
 #[test]
 fn every_request_to_cloud_is_one_the_document_knows() {
-    let asked = everything();
+    let asked = everything(Stub::cloud());
     let kinds: std::collections::BTreeSet<String> = asked
         .iter()
         .map(|asked| {

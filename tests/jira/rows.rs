@@ -29,6 +29,31 @@ fn row_18_too_many_requests() {
     }
 }
 
+/// The same words with 503 mean the same pause; only what may be repeated is.
+#[test]
+fn row_18_unavailable_for_a_while() {
+    let asked = |seconds: &str| answer(503, &[("Retry-After", seconds)], "");
+    for Site { stub, jira, slept } in sites() {
+        let key = make(&jira, "main/p:1");
+        stub.rule(Rule::next("PUT", "/issue/TST-1", asked("5")));
+        assert_eq!(jira.update(&key, &summary("t"), None).unwrap().refused, []);
+        let pauses = std::mem::take(&mut *slept.lock().unwrap());
+        assert!(pauses.len() == 1 && pauses[0] >= Duration::from_secs(5), "{pauses:?}");
+        stub.rule(Rule::next("PUT", "/issue/TST-1", asked("3600")));
+        let error = jira.update(&key, &summary("u"), None).unwrap_err();
+        assert_eq!(
+            (error.fault, error.retry_after),
+            (Fault::Wait, Some(Duration::from_secs(3600)))
+        );
+        stub.asked();
+        stub.rule(Rule::next("POST", "/issue", asked("7")));
+        let error = jira.create("main/p:2", &summary("s")).unwrap_err();
+        assert_eq!((error.fault, error.retry_after), (Fault::Wait, Some(Duration::from_secs(7))));
+        assert_eq!(writes(&stub.calls()), ["POST /issue"]);
+        assert!(slept.lock().unwrap().is_empty(), "a create is not repeated");
+    }
+}
+
 #[test]
 fn row_19_server_errors_in_a_burst_and_for_good() {
     for status in [500, 502, 503] {
@@ -365,76 +390,6 @@ fn row_24_somebody_edits_meanwhile() {
         );
         assert_eq!(written.issue.fields.text("severity"), "3", "not overwritten");
         assert_eq!(written.issue.fields.text("summary"), "new");
-    }
-}
-
-#[test]
-fn row_25_transitions() {
-    let workflow = || {
-        [
-            ("Open", vec!["Analyzing", "In Progress"]),
-            ("Analyzing", vec!["In Progress"]),
-            ("In Progress", vec!["Verification Pending"]),
-            ("Verification Pending", vec!["Closed", "Open"]),
-        ]
-    };
-    for cloud in [false, true] {
-        let start = || {
-            let stub = if cloud { Stub::cloud() } else { Stub::server() };
-            stub.world().workflow = workflow().into();
-            stub
-        };
-        let go = |jira: &Jira, status: &str| {
-            let set = changes(&[("status", text(status)), ("description", text("d"))]);
-            jira.update("TST-1", &set, None).unwrap()
-        };
-        // Not allowed: the fields are written, the status is held with what would be possible.
-        let Site { stub, jira, .. } = site(start());
-        make(&jira, "main/p:1");
-        let written = go(&jira, "Closed");
-        assert_eq!(written.refused.len(), 1);
-        let held = &written.refused[0];
-        assert_eq!(held.field, "status");
-        assert!(held.text.contains("possible: Analyzing, In Progress"), "{}", held.text);
-        assert_eq!(written.issue.fields.text("description"), "d");
-        assert_eq!(go(&jira, "In Progress").refused, []);
-        assert_eq!(go(&jira, "No Such Status").refused.len(), 1);
-        // A required field: the resolution comes from the same order, others are named.
-        stub.world().screens = [("Closed", vec!["resolution"])].into();
-        assert_eq!(go(&jira, "Verification Pending").refused, []);
-        let held = go(&jira, "Closed").refused.remove(0);
-        assert!(held.text.contains("Resolution (resolution)"), "{}", held.text);
-        let close = changes(&[("status", text("Closed")), ("resolution", text("Done"))]);
-        let written = jira.update("TST-1", &close, None).unwrap();
-        assert_eq!(written.refused, []);
-        assert_eq!(written.issue.fields.text("resolution"), "Done");
-        // Concurrency: looked at again, then through.
-        let Site { stub, jira, .. } = site(start());
-        make(&jira, "main/p:1");
-        stub.rule(Rule::next("POST", "/transitions", answer(409, &[], "")));
-        assert_eq!(go(&jira, "In Progress").refused, []);
-        stub.rule(Rule::next("POST", "/transitions", answer(409, &[], "")).always());
-        let set = changes(&[("status", text("Verification Pending"))]);
-        let error = jira.update("TST-1", &set, None).unwrap_err();
-        assert_eq!((error.fault, error.code), (Fault::Wait, TRACKER_UNAVAILABLE));
-        // Several steps, where that is asked for and other issues show the way.
-        let Site { stub, jira, .. } = with(start(), |options| options.transitions = 3);
-        for n in 1..4 {
-            make(&jira, &format!("main/p:{n}"));
-        }
-        stub.world().edit("TST-2", "status", json!("In Progress"));
-        stub.world().edit("TST-3", "status", json!("Verification Pending"));
-        let written = go(&jira, "Closed");
-        assert_eq!(
-            (written.refused.len(), written.issue.fields.text("status")),
-            (0, "Closed".into())
-        );
-        // A new issue with the status it has anyway takes no transition.
-        stub.asked();
-        let set = changes(&[("summary", text("s")), ("status", text("open"))]);
-        jira.create("main/p:8", &set).unwrap();
-        jira.create("main/p:9", &set).unwrap();
-        assert_eq!(writes(&stub.calls()), ["POST /issue", "POST /issue"]);
     }
 }
 

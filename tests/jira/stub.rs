@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -172,6 +172,7 @@ struct Shared {
 pub struct Stub {
     shared: Arc<Shared>,
     address: SocketAddr,
+    secure: bool,
 }
 
 impl Stub {
@@ -184,6 +185,16 @@ impl Stub {
     }
 
     pub fn start(world: World) -> Self {
+        Self::behind(world, None)
+    }
+
+    /// Over TLS, under `https://localhost` and its port.
+    pub fn secure(world: World, tls: Arc<rustls::ServerConfig>) -> Self {
+        Self::behind(world, Some(tls))
+    }
+
+    fn behind(world: World, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let secure = tls.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -202,19 +213,26 @@ impl Stub {
                 if accepting.stop.load(std::sync::atomic::Ordering::Relaxed) {
                     return;
                 }
-                let shared = accepting.clone();
+                let (shared, tls) = (accepting.clone(), tls.clone());
                 let Ok(stream) = stream else { continue };
                 // A client that hangs up is none of our business.
-                let serve = move || drop(serve(&stream, &shared));
+                let serve = move || drop(answer_all(stream, tls, &shared));
                 named().spawn(serve).unwrap();
             }
         };
         std::thread::Builder::new().name("stub".to_owned()).spawn(accept).unwrap();
-        Self { shared, address }
+        Self { shared, address, secure }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.secure {
+            true => format!("https://localhost:{}", self.address.port()),
+            false => format!("http://{}", self.address),
+        }
     }
 
     /// The tracker behind, to look at or to change as its users do.
@@ -254,10 +272,23 @@ impl Drop for Stub {
     }
 }
 
-fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
+fn answer_all(
+    stream: TcpStream,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    shared: &Shared,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut writer = stream;
+    match tls {
+        None => serve(stream, shared),
+        Some(tls) => {
+            let session = rustls::ServerConnection::new(tls).unwrap();
+            serve(rustls::StreamOwned::new(session, stream), shared)
+        }
+    }
+}
+
+fn serve(stream: impl Read + Write, shared: &Shared) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     while let Some(mut asked) = read(&mut reader)? {
         asked.span.0 = shared.begun.elapsed();
         let act = {
@@ -302,8 +333,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
         bytes.extend(&reply.body);
-        writer.write_all(&bytes)?;
-        writer.flush()?;
+        reader.get_mut().write_all(&bytes)?;
+        reader.get_mut().flush()?;
     }
     Ok(())
 }

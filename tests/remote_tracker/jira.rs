@@ -5,7 +5,7 @@ use engsync::tracker::http::{self, Auth, Secret};
 use engsync::tracker::jira::{Jira, MarkIn, Options};
 
 use super::*;
-use crate::stub::Stub;
+use crate::stub::{self, Stub};
 
 /// A process of its own, as far as the tracker can tell.
 fn jira(stub: &Stub) -> Jira {
@@ -68,4 +68,38 @@ fn a_thousand_issues_cost_few_calls_to_jira() {
     let (report, calls) = run(1);
     assert!(report.is_idle());
     assert_eq!(calls, ["GET /field", "POST /search"]);
+}
+
+/// Two of the partner's issues are tied to one of ours: the second is written after the first, and
+/// meets what that left, however many others are written at the same time.
+#[test]
+fn two_deliveries_for_one_issue_are_written_in_their_order() {
+    let site = site();
+    let stub = Stub::server();
+    let deliver = |name: &str, word: &str, date: &str| {
+        let numbers: Vec<(String, String)> =
+            (0..20).map(|n| (n.to_string(), format!("{word} {n}"))).collect();
+        let defect = |(number, title)| Defect { number, title, date, ..Defect::default() };
+        let defects: Vec<Defect<'_>> =
+            numbers.iter().map(|(number, title)| defect((number, title))).collect();
+        site.deliver(name, &defects);
+    };
+    deliver(FIRST, "first", "2026/11/20T08:00:00");
+    site.run(&jira(&stub), 0).unwrap();
+    let shared = site.link("3").key.unwrap();
+    let mut link = site.link("7");
+    link.key = Some(shared.clone());
+    site.state.save_link(&mut link).unwrap();
+    deliver(SECOND, "second", "2026/11/20T09:00:00");
+    stub.asked();
+    stub.latency(std::time::Duration::from_millis(3));
+    site.run(&jira(&stub), 1).unwrap();
+    let asked = stub.asked();
+    assert_eq!(stub::at_once(&asked), 4);
+    let path = format!("PUT /issue/{shared}");
+    let writes = asked.iter().filter(|asked| asked.short() == path);
+    let texts: Vec<serde_json::Value> =
+        writes.map(|asked| asked.json()["fields"]["summary"].clone()).collect();
+    assert_eq!(texts, ["second 3", "second 7"]);
+    assert_eq!(stub.world().ticket(&shared).fields["summary"], "second 7");
 }

@@ -237,7 +237,12 @@ fn words(error: &ureq::Error) -> (String, Option<&'static str>) {
         }
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => (text, Some(CERTIFICATE)),
         ureq::Error::Io(error) => {
-            let tls = error.get_ref().is_some_and(|inner| inner.to_string().contains("ertificate"));
+            // What either side has against the other's certificate; the server says it by alert.
+            let about = ["ertificate", "fatal alert"];
+            let tls = error.get_ref().is_some_and(|inner| {
+                let words = inner.to_string();
+                about.iter().any(|about| words.contains(about))
+            });
             (error.to_string(), tls.then_some(CERTIFICATE))
         }
         _ => (text, None),

@@ -64,7 +64,9 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
     let keys: Vec<String> =
         orders.iter().filter(needed).filter_map(|order| order.key.clone()).collect();
     let threads = if keys.len() > 1 { 1 } else { jira.parallel() };
-    let whole = || if values { jira.whole() } else { Ok(outline.clone()) };
+    let whole = || {
+        if values { jira.whole().map(|whole| whole.meta().clone()) } else { Ok(outline.clone()) }
+    };
     let read = both(threads, whole, || read::raw_many(jira, &outline, &keys));
     let (meta, mut before) = match read {
         (Ok(meta), Ok(before)) => (meta, before),
@@ -296,10 +298,16 @@ fn read_back(
             after.insert(key.clone(), json);
         }
     }
-    for (receipt, proof) in receipts.iter_mut().zip(proofs) {
+    let mut raw = Vec::new();
+    for (receipt, proof) in receipts.iter().zip(proofs) {
         let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
-        let json = if proof.touched { after.remove(&key) } else { before.remove(&key) };
-        match json.map(|json| read::decode(jira, meta, &json)) {
+        raw.push(if proof.touched { after.remove(&key) } else { before.remove(&key) });
+    }
+    let decode = |json: &Option<Json>| json.as_ref().map(|json| read::decode(jira, meta, json));
+    let mut decoded = parallel(jira.parallel(), &raw, decode).into_iter();
+    for receipt in receipts {
+        let Some(key) = key(receipt).filter(|_| receipt.tried) else { continue };
+        match decoded.next().flatten() {
             Some(Ok(issue)) => receipt.issue = Some(issue),
             Some(Err(error)) => receipt.error = receipt.error.take().or(Some(error)),
             None if receipt.error.is_none() => receipt.error = Some(gone(&key)),

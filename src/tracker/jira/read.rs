@@ -18,8 +18,9 @@ const BULK: usize = 100;
 pub(super) fn many(jira: &Jira, keys: &[String]) -> Result<Vec<Option<Issue>>> {
     let meta = jira.meta()?;
     let raw = raw_many(jira, &meta, keys)?;
-    let decoded = |key| raw.get(key).map(|json| decode(jira, &meta, json)).transpose();
-    keys.iter().map(decoded).collect()
+    // Where an issue has more comments than came along, the rest is a call.
+    let decoded = |key: &String| raw.get(key).map(|json| decode(jira, &meta, json)).transpose();
+    parallel(jira.parallel(), keys, decoded).into_iter().collect()
 }
 
 /// One issue, by its key; `None` when it does not exist.

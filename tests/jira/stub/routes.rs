@@ -168,7 +168,7 @@ fn search_jql(world: &World, args: &Json) -> Answer {
     let found = jql::search(world, jql, false).map_err(|text| error(400, &text))?;
     let start = args["nextPageToken"].as_str().and_then(|t| t.parse().ok()).unwrap_or(0);
     let fields = names(&args["fields"]);
-    let cap = if fields.len() > 1 { world.page } else { 5000 };
+    let cap = if fields.len() > 1 { world.page } else { world.page_of_ids };
     let most = (args["maxResults"].as_u64().unwrap_or(50) as usize).min(cap);
     let page: Vec<Json> = found
         .iter()

@@ -31,8 +31,12 @@ pub struct World {
     pub screens: BTreeMap<&'static str, Vec<&'static str>>,
     /// How many issues a page has at most.
     pub page: usize,
+    /// How many comments come with an issue at most.
+    pub comments: usize,
     /// How many issue types or fields a page of `createmeta` has at most.
     pub meta_page: usize,
+    /// The same of a Cloud's, where one field is asked for at most.
+    pub page_of_ids: usize,
     /// The search takes AND only.
     pub and_only: bool,
     /// Old createmeta in one piece.
@@ -70,8 +74,10 @@ impl World {
             workflow: BTreeMap::new(),
             screens: BTreeMap::new(),
             page: if cloud { 100 } else { 1000 },
+            comments: if cloud { 20 } else { usize::MAX },
             // What Atlassian publishes for Cloud.
             meta_page: 200,
+            page_of_ids: 5000,
             and_only: false,
             old_createmeta: false,
             normalise: str::to_owned,
