@@ -84,7 +84,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
             let error = Error::setup(crate::USAGE, "there is no command");
             Err(error.hint("`engsync run -c FILE` takes in what is in the spool").into())
         }
-        (Some(command), None) => command_of(command, global),
+        (Some(command), None) => {
+            let exit = command_of(command, global)?;
+            if global.dry_run && command.changes() && exit == Exit::Done && !global.json {
+                print(report::DRY)?;
+            }
+            Ok(exit)
+        }
     }
 }
 
@@ -92,9 +98,14 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
         Command::Init { dir } => {
             let dir = dir.as_deref().unwrap_or(Path::new("."));
-            let path = init::run(dir, &Disk::default())?;
+            let path = init::place(dir)?;
+            if !global.dry_run {
+                init::write(dir, &path, &Disk::default())?;
+            }
             if global.json {
                 print_json(&json!({ "created": path }))?;
+            } else if global.dry_run {
+                print(&format!("would write {} and the spool beside it\n", path.display()))?;
             } else {
                 let next = format!(
                     "wrote {} and the spool beside it\nnext: edit it, then `engsync check -c {}`\n",
@@ -231,7 +242,8 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 
 fn tracker_command(args: &tracker::TrackerArgs, global: &Global) -> anyhow::Result<Exit> {
     let actor = args.author.clone().unwrap_or_else(user);
-    let app = App::open(global, Access::Beside, &actor)?;
+    let access = if global.dry_run { Access::Overlay } else { Access::Beside };
+    let app = App::open(global, access, &actor)?;
     let width = terminal_width();
     let mut stdout = std::io::stdout().lock();
     let mut output = tracker::Output { json: global.json, out: &mut stdout, width };

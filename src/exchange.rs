@@ -31,8 +31,8 @@ pub use retry::{MissingFile, Retried, retry};
 pub use schedule::Schedule;
 pub(crate) use schedule::doubled;
 pub use settings::{
-    Company, Login, MailSettings, MailTls, MailWay, Partner, Secret, Settings, SftpSettings,
-    SpoolSettings, TrackerSettings, TransportSettings, Way,
+    Company, Login, MailServer, MailSettings, MailTls, MailWay, Partner, Secret, Settings,
+    SftpSettings, SpoolSettings, TrackerSettings, TransportSettings, Way,
 };
 pub use transfer::{Due, Transports, exchange};
 

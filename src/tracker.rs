@@ -14,6 +14,7 @@ pub mod roundup;
 
 use std::collections::BTreeMap;
 
+pub use crate::Checked;
 use crate::issue::{Attachment, Field, Issue, Person, Value};
 use crate::{Code, Result, Timestamp, codes};
 
@@ -22,6 +23,7 @@ pub use orders::{GoOn, Order, Receipt};
 codes! {
     TRACKER_UNAVAILABLE = "tracker-unavailable": "the tracker cannot be reached or does not let us in";
     TRACKER_REFUSED = "tracker-refused": "the tracker refused a value";
+    EDITED_MEANWHILE = "edited-meanwhile": "somebody edited the field between our look and our write; it was left as it is";
     LOCAL_GONE = "local-gone": "the local issue was deleted";
     IN_DOUBT = "in-doubt": "it is not known yet whether the tracker made an issue; it is made again only once that is certain";
     TEXT_CUT = "text-cut": "a text is longer than the tracker takes: it holds only the beginning";
@@ -96,7 +98,8 @@ pub struct Written {
 pub struct Refused {
     /// Which.
     pub field: Field,
-    /// Usually [`TRACKER_REFUSED`].
+    /// [`EDITED_MEANWHILE`] where it no longer has its expected value; else usually
+    /// [`TRACKER_REFUSED`].
     pub code: Code,
     /// The tracker's words.
     pub text: String,
@@ -147,15 +150,6 @@ pub enum Probed {
     Absent,
     /// None was found, but one may turn up yet, as where a search index lags.
     Unsure,
-}
-
-/// Something that [`Tracker::check`] looked at.
-#[derive(Debug)]
-pub struct Checked {
-    /// What: `login`, `project BEG`, `permission to create issues`.
-    pub what: String,
-    /// How it stands (`as engsync@example.org`); or what is wrong and what to do.
-    pub found: Result<String>,
 }
 
 /// A tracker.
@@ -250,7 +244,7 @@ pub trait Tracker {
     }
 
     /// Writes fields of an issue. Where `expected` is given, a field that no longer has its
-    /// value there is refused instead of overwritten.
+    /// value there is refused with [`EDITED_MEANWHILE`] instead of overwritten.
     ///
     /// # Errors
     /// As the trait says.

@@ -113,6 +113,21 @@ fn a_held_field_and_silence_are_told_too() {
 }
 
 #[test]
+fn a_partner_of_whom_nothing_ever_came_is_silent_too() {
+    let site = site(&format!("{TO_A_FILE}\nsilence_hours = 48"));
+    let run = |time: &str| assert_eq!(site.engsync(&["run", "--now", time]).code, 0);
+    run("2026-11-21T08:00:00Z");
+    run("2026-11-23T07:59:00Z");
+    assert_eq!(mails(&site), "");
+    run("2026-11-23T08:00:00Z");
+    let told = "- silence: no package of oem since 2026-11-21T08:00:00Z; there never was one";
+    assert!(mails(&site).contains(told), "{}", mails(&site));
+    let before = mails(&site).len();
+    run("2026-11-25T08:00:00Z");
+    assert_eq!(mails(&site).len(), before, "once");
+}
+
+#[test]
 fn a_dead_server_stops_nothing_and_the_mail_comes_later() {
     // A port that nobody listens on.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,11 +1,15 @@
 //! The metrics file from outside.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a test that was left out says so")]
 #![allow(clippy::disallowed_methods, reason = "the test plays the other programs")]
 
 mod common;
+#[path = "metrics/format.rs"]
+mod format;
 
-use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use common::{Defect, RULES, Site, config, package};
 
@@ -47,19 +51,13 @@ fn a_pass_leaves_metrics_and_a_failed_one_says_so() {
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
     }
-    // Each name is declared once, before its samples, and documented.
+    assert_eq!(format::problems(&text), Vec::<String>::new(), "{text}");
+    promtool(&text);
     let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md"));
     let docs = docs.unwrap();
-    let mut declared = BTreeSet::new();
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let name = rest.split(' ').next().unwrap();
-            assert!(declared.insert(name), "{name} is declared twice");
-            assert!(docs.contains(&format!("`{name}`")), "{name} is not documented");
-        } else if !line.starts_with('#') {
-            let name = line.split(['{', ' ']).next().unwrap();
-            assert!(declared.contains(name), "{name} has no type");
-        }
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(docs.contains(&format!("`{name}`")), "{name} is not documented");
     }
     // A pass that cannot be made: the spool is a file.
     fs::rename(site.path("spool"), site.path("aside")).unwrap();
@@ -67,6 +65,7 @@ fn a_pass_leaves_metrics_and_a_failed_one_says_so() {
     assert_eq!(site.engsync(&["run"]).code, 2);
     let text = fs::read_to_string(site.path("engsync.prom")).unwrap();
     assert!(text.contains("engsync_last_pass_success 0"), "{text}");
+    assert_eq!(format::problems(&text), Vec::<String>::new(), "{text}");
     // Metrics that cannot be written stop nothing.
     fs::remove_file(site.path("spool")).unwrap();
     fs::rename(site.path("aside"), site.path("spool")).unwrap();
@@ -75,4 +74,51 @@ fn a_pass_leaves_metrics_and_a_failed_one_says_so() {
     let ran = site.engsync(&["run"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains("the metrics could not be written"), "{}", ran.err);
+}
+
+/// Prometheus' own word on a page, where it is installed.
+fn promtool(page: &str) {
+    let program = std::env::var("PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
+    let started = Command::new(&program)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        eprintln!("SKIPPED: {program} is not installed; the metrics are checked by our own reader");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && text.is_empty(), "{text}");
+}
+
+#[test]
+fn the_check_of_the_format_finds_what_is_wrong() {
+    let head = "# HELP a_total Things.\n# TYPE a_total counter\n";
+    let good =
+        format!("{head}a_total{{p=\"x\",q=\"\\\\ \\\" \\n\"}} 1\na_total{{p=\"y\"}} 2.5e3\n");
+    assert_eq!(format::problems(&good), Vec::<String>::new());
+    for bad in [
+        format!("{head}a_total 1"),
+        "a_total 1\n".to_owned(),
+        "# TYPE a_total counter\na_total 1\n".to_owned(),
+        format!("{head}a_total 1\na_total 2\n"),
+        format!("{head}a_total{{p=\"x\"}} 1\na_total{{p=\"x\"}} 2\n"),
+        format!("{head}a_total{{p=\"x\\q\"}} 1\n"),
+        format!("{head}a_total{{p=\"x}} 1\n"),
+        format!("{head}a_total{{0p=\"x\"}} 1\n"),
+        format!("{head}a_total{{p=\"x\"}} many\n"),
+        format!("{head}a_total 1\n\n"),
+        format!("{head}{head}a_total 1\n"),
+        format!("{head}# HELP b B.\n# TYPE b gauge\nb 1\na_total 1\n"),
+        "# HELP a Things.\n# TYPE a counter\na 1\n".to_owned(),
+        "# HELP a_total Things.\n# TYPE a_total gauge\na_total 1\n".to_owned(),
+        "# HELP a Things.\n# TYPE a number\na 1\n".to_owned(),
+        "# HELP 0a Things.\n# TYPE 0a gauge\n0a 1\n".to_owned(),
+    ] {
+        assert!(!format::problems(&bad).is_empty(), "{bad}");
+    }
 }

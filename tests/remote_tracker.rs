@@ -10,6 +10,8 @@ mod common;
 mod counting;
 #[path = "remote_tracker/jira.rs"]
 mod jira;
+#[path = "remote_tracker/meanwhile.rs"]
+mod meanwhile;
 #[path = "remote_tracker/site.rs"]
 mod site;
 #[path = "jira/stub.rs"]
@@ -344,24 +346,6 @@ fn a_refused_field_is_held_alone_and_not_tried_again_until_it_changes() {
             assert!(site.run(&tracker, 1).unwrap().is_idle());
         }
     }
-}
-
-/// Row 24: a person was faster than we are.
-#[test]
-fn row_24_an_edit_between_reading_and_writing_is_not_overwritten() {
-    let site = site();
-    let tracker = Faulty::new(site.tracker());
-    first(&site);
-    site.run(&tracker, 0).unwrap();
-    let edited = Trouble::EditedBefore("description".to_owned(), Value::text("a person's"));
-    tracker.plan(Planned::next(Verb::Update, edited));
-    second(&site);
-    let report = site.run(&tracker, 1).unwrap();
-    assert!(report.is_trouble(), "it is told");
-    let issue = tracker.inner().get(site.link("4711").key.as_deref().unwrap()).unwrap();
-    assert_eq!(issue.fields.text("description"), "a person's");
-    assert_eq!((issue.comments.len(), issue.attachments.len()), (2, 2), "the rest is there");
-    assert_eq!(site.link("4711").base.held["in:description"].code, "tracker-refused");
 }
 
 #[test]

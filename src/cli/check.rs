@@ -12,9 +12,8 @@ use super::{Exit, config, error_json, out_style, print, print_json, tell_error};
 use crate::engdat::{self, FileEntry};
 use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
-use crate::tracker::{Checked, FieldSpec, Schema};
-use crate::transport::Probe;
-use crate::{Clock, Error, Fault, Severity, sync};
+use crate::tracker::{FieldSpec, Schema};
+use crate::{Checked, Clock, Error, Fault, Severity, sync};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -81,6 +80,7 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
             if let Ok(app) = &app {
                 transports(app, write_probe, &mut found);
             }
+            mail(&config.settings, &mut found);
         }
         Err(error) if error.source.is_some() => return Err(error.into()),
         Err(error) => {
@@ -214,18 +214,27 @@ fn tracker(settings: &Settings, opened: std::result::Result<&App, &Error>, found
     }
 }
 
+/// Reaches the mail server and logs in; no mail is sent.
+fn mail(settings: &Settings, found: &mut Found) {
+    match settings.mail.as_ref().and_then(super::mail::check) {
+        Some(Ok(text)) => found.well.push(format!("mail: {text}")),
+        Some(Err(error)) => found.trouble("[mail]", &error),
+        None => {}
+    }
+}
+
 /// Reaches every partner's server, and lists; with `write`, leaves a probe file and takes it back.
 fn transports(app: &App, write: bool, found: &mut Found) {
     let with = |partner: &&Partner| partner.transport.is_some();
     for partner in app.settings.partners.iter().filter(with) {
-        let probes = match app.open(partner) {
+        let checked = match app.open(partner) {
             Ok(mut transport) => transport.check(write),
             Err(error) => {
-                vec![Probe { what: "open the transport".to_owned(), outcome: Err(error) }]
+                vec![Checked { what: "open the transport".to_owned(), found: Err(error) }]
             }
         };
-        for Probe { what, outcome } in probes {
-            let (remark, error) = match outcome {
+        for Checked { what, found: state } in checked {
+            let (remark, error) = match state {
                 Ok(remark) => (Some(remark).filter(|remark| !remark.is_empty()), None),
                 Err(error) => {
                     let hint = error.hint.as_ref().map(|hint| format!(" ({hint})"));

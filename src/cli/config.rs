@@ -1,5 +1,6 @@
 //! The configuration: found, read, checked as a whole; every problem, not the first.
 
+mod places;
 mod tracker;
 mod transport;
 
@@ -151,6 +152,7 @@ impl Reader<'_> {
             partners.extend(self.partner(key, partner, &company));
         }
         self.pairs(&partners);
+        self.places(&partners);
         let state = self.base.join(&raw.state.path);
         let metrics = raw.metrics.textfile.as_ref().map(|path| self.base.join(path));
         let mail = raw.mail.as_ref().and_then(|mail| {

@@ -4,7 +4,9 @@
 
 mod send;
 
-use std::collections::BTreeSet;
+pub(super) use send::check;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,8 +18,8 @@ use super::raw::RawMail;
 use super::secret;
 use super::status::Status;
 use super::style::plain;
-use crate::exchange::{MailSettings, MailTls, MailWay};
-use crate::{Clock, Result, Timestamp};
+use crate::exchange::{MailServer, MailSettings, MailTls, MailWay};
+use crate::{Clock, Result, Timestamp, stamp};
 
 /// Where the state remembers what was told.
 const MEMORY: &str = "mail";
@@ -32,10 +34,25 @@ const MOST_CHARACTERS: usize = 500;
 
 /// What was told, and when the next mail may go.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Memory {
+    /// Since when each partner is known, for those of whom nothing ever came.
+    since: BTreeMap<String, Timestamp>,
     told: BTreeSet<String>,
     failures: u32,
     next: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Notes who is a partner now. A time that is still to come was set by a clock that went wrong.
+    fn meet(&mut self, status: &Status, now: Timestamp) {
+        let is_partner = |name: &String| status.partners.iter().any(|one| one.partner == *name);
+        self.since.retain(|name, _| is_partner(name));
+        for partner in &status.partners {
+            let since = self.since.entry(partner.partner.clone()).or_insert(now);
+            *since = now.min(*since);
+        }
+    }
 }
 
 /// Something that stands.
@@ -56,9 +73,10 @@ pub(super) fn after_pass(app: &App, global: &Global) {
 
 fn tell(app: &App, mail: &MailSettings, now: Timestamp) -> Result<()> {
     let status = Status::whole(app, &SystemClock(None))?;
-    let items = items(&status, mail.silence, now);
     let before = app.state.meta(MEMORY)?.unwrap_or_default();
     let mut memory: Memory = serde_json::from_str(&before).unwrap_or_default();
+    memory.meet(&status, now);
+    let items = items(&status, mail.silence, &memory.since, now);
     // What does not stand any more is told anew when it comes back.
     memory.told.retain(|key| items.iter().any(|item| item.key == *key));
     let fresh: Vec<&Item> = items.iter().filter(|item| !memory.told.contains(&item.key)).collect();
@@ -73,7 +91,12 @@ fn tell(app: &App, mail: &MailSettings, now: Timestamp) -> Result<()> {
             Err(error) => {
                 memory.failures += 1;
                 memory.next = Some(now + back_off(memory.failures));
-                tracing::warn!("the mail could not be sent, tried again later: {}", error.line());
+                let hint = error.hint.as_deref();
+                tracing::warn!(
+                    hint,
+                    "the mail could not be sent, tried again later: {}",
+                    error.line()
+                );
             }
         }
     }
@@ -100,7 +123,12 @@ fn back_off(failures: u32) -> chrono::Duration {
 }
 
 /// What stands, in the order of `status`.
-fn items(status: &Status, silence: Option<Duration>, now: Timestamp) -> Vec<Item> {
+fn items(
+    status: &Status,
+    silence: Option<Duration>,
+    known: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Vec<Item> {
     let mut items = Vec::new();
     let mut add = |key: String, text: String| {
         let text = text.chars().take(MOST_CHARACTERS).collect();
@@ -151,13 +179,18 @@ fn items(status: &Status, silence: Option<Duration>, now: Timestamp) -> Vec<Item
         add(format!("gap {}", gap.name), text);
     }
     for partner in &status.partners {
-        let (Some(silence), Some(last)) = (silence, &partner.last_package) else { continue };
-        let Ok(at) = chrono::DateTime::parse_from_rfc3339(last) else { continue };
-        if now - at.to_utc() >= from_std(silence) {
-            let name = &partner.partner;
+        let (Some(silence), name) = (silence, &partner.partner) else { continue };
+        let last = partner.last_package.as_deref().map(chrono::DateTime::parse_from_rfc3339);
+        let (since, ever) = match (last, known.get(name)) {
+            (Some(Ok(last)), _) => (last.to_utc(), ""),
+            (None, Some(since)) => (*since, "; there never was one"),
+            _ => continue,
+        };
+        if now - since >= from_std(silence) {
+            let since = stamp(since);
             add(
-                format!("silence {name} {last}"),
-                format!("silence: no package of {name} since {last}"),
+                format!("silence {name} {since}"),
+                format!("silence: no package of {name} since {since}{ever}"),
             );
         }
     }
@@ -230,12 +263,16 @@ pub(super) fn settings(
     if password.is_some() && tls == MailTls::None {
         bad("a password is not sent without encryption: tls = \"none\"".to_owned());
     }
+    if raw.ca_file.is_some() && tls == MailTls::None {
+        bad("ca_file is for a server with encryption: tls = \"none\"".to_owned());
+    }
     let way = match (&raw.smtp, &raw.command) {
         (Some(smtp), None) => {
             match smtp.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
                 Some((host, Ok(port))) if !host.is_empty() => {
                     let login = raw.user.clone().zip(password);
-                    MailWay::Smtp { host: host.to_owned(), port, tls, login }
+                    let ca = raw.ca_file.as_ref().map(|file| base.join(file));
+                    MailWay::Smtp(MailServer { host: host.to_owned(), port, tls, ca, login })
                 }
                 _ => {
                     bad(format!("smtp is \"host:port\", not {smtp:?}"));

@@ -306,6 +306,7 @@ pub(super) struct RawMail {
     pub user: Option<String>,
     pub password_env: Option<String>,
     pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
     pub command: Option<String>,
     pub silence_hours: Option<u64>,
     #[serde(default = "quarter_of_an_hour")]

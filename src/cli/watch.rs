@@ -164,7 +164,7 @@ impl Service<'_> {
         match pass {
             Ok(Pass { report, more }) => {
                 self.failures = 0;
-                self.give_rest(&report, spared);
+                self.give_rest(&report);
                 self.more = more;
                 let good =
                     report.exchanges.iter().filter(|exchange| more && exchange.error.is_none());
@@ -178,7 +178,7 @@ impl Service<'_> {
             }
             Err(error) => {
                 self.failures += 1;
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::error!(hint, "the pass failed: {}", error.line());
                 self.heart.status(&format!("the last pass failed: {}", error.line()));
             }
@@ -188,13 +188,13 @@ impl Service<'_> {
 
     /// A tracker that is away is asked again after longer and longer pauses, while all else goes
     /// on. What it asked for itself (Retry-After) is kept by the run.
-    fn give_rest(&mut self, report: &Report, spared: bool) {
+    fn give_rest(&mut self, report: &Report) {
         if report.tracker_away {
             self.away += 1;
             let pause = back_off(self.app.settings.spool.scan, self.away);
             self.rest = Some(Instant::now() + pause);
             tracing::warn!("the tracker is asked again in {} s", pause.as_secs());
-        } else if !spared {
+        } else if !report.tracker_spared {
             (self.away, self.rest) = (0, None);
         }
     }
@@ -279,7 +279,7 @@ impl Service<'_> {
                 tracing::info!("the configuration was read again");
             }
             Err(error) => {
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::warn!(hint, "the old configuration stays in force: {}", error.line());
             }
         }
@@ -302,7 +302,7 @@ impl Service<'_> {
             // Each scan tries again.
             Err(error) if self.blind => tracing::debug!("{}", error.line()),
             Err(error) => {
-                let hint = error.hint.clone().unwrap_or_default();
+                let hint = error.hint.as_deref();
                 tracing::warn!(hint, "{}", error.line());
                 self.blind = true;
             }

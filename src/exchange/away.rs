@@ -12,11 +12,13 @@ impl Run<'_> {
     /// Asks the tracker for its fields (which values they take, only when it matters), unless it is to be left alone.
     pub(super) fn meet_tracker(&mut self) -> Result<()> {
         if let Some(until) = resting(self.tools)? {
+            self.report.tracker_spared = true;
             let text = format!("the tracker asked not to be asked before {}", stamp(until));
             self.away = Some(Reason::new(TRACKER_UNAVAILABLE, text));
             return Ok(());
         }
         if self.tools.options.spare_tracker {
+            self.report.tracker_spared = true;
             let text = "the tracker was not there a moment ago";
             self.away = Some(Reason::new(TRACKER_UNAVAILABLE, text));
             return Ok(());

@@ -163,7 +163,9 @@ impl Run<'_> {
                 report.text = Some(if missing.is_empty() {
                     "still arriving".to_owned()
                 } else {
-                    format!("waits for {} of {}", parts(&missing), group.total)
+                    // The description may name more than the names tell of.
+                    let total = missing.iter().fold(group.total, |most, part| most.max(*part));
+                    format!("waits for {} of {total}", parts(&missing))
                 });
                 self.report.packages.push(report);
                 return Ok(false);

@@ -18,6 +18,9 @@ pub struct Report {
     /// The tracker could not be used: the service gives it time.
     #[serde(skip)]
     pub tracker_away: bool,
+    /// The tracker was left alone: how it is is not known.
+    #[serde(skip)]
+    pub tracker_spared: bool,
 }
 
 /// What became of a package.

@@ -187,18 +187,24 @@ pub struct MailSettings {
 #[derive(Clone, Debug)]
 pub enum MailWay {
     /// To an SMTP server.
-    Smtp {
-        /// Its name.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// How the connection is protected.
-        tls: MailTls,
-        /// User and password.
-        login: Option<(String, Secret)>,
-    },
+    Smtp(MailServer),
     /// To the standard input of a shell command.
     Command(String),
+}
+
+/// An SMTP server.
+#[derive(Clone, Debug)]
+pub struct MailServer {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: MailTls,
+    /// Certificates (PEM) that are trusted beside the system's.
+    pub ca: Option<PathBuf>,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
 }
 
 /// How a connection to an SMTP server is protected.

@@ -128,6 +128,13 @@ impl Base {
         }
     }
 
+    /// A person decided what a field of the partner's is to hold here, though a rule `wanted`
+    /// another value.
+    pub fn keep(&mut self, field: &str, here: Option<Value>, wanted: Option<Value>) {
+        self.local.set(field, here);
+        self.wanted.insert(field.to_owned(), wanted);
+    }
+
     /// Whether a document is older than the one applied last; dates that are equal go by the
     /// exchange reference, then by arrival.
     #[must_use]

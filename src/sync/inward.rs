@@ -2,6 +2,7 @@
 
 mod files;
 
+use super::conflict::{self, Conflict};
 use super::frame;
 use super::map::ValueMap;
 use super::plan::{Change, Decision, Held, InPlan, Side, Sides};
@@ -111,6 +112,38 @@ impl Step<'_, '_> {
         self.plan.wanted.insert(field.to_owned(), value);
     }
 
+    /// Wants a field that is the partner's to hold `value`. What somebody typed before the delivery
+    /// gives way, and stays in the journal; what they typed while it was being written, nobody has
+    /// seen yet: that is a conflict, and the field waits for a person.
+    fn overwrite(&mut self, field: &str, remote_field: &str, value: Option<Value>) {
+        let value = self.shaped(field, value);
+        let now = self.plan.value(self.sides, field).cloned();
+        let open = self.sides.open.iter().find(|open| open.conflict.field == field);
+        if open.is_none() && (now == value || !self.sides.edited.contains(field)) {
+            return self.want(field, value);
+        }
+        match open {
+            Some(open) if now == value => self.plan.superseded.push(open.id),
+            Some(open) => {
+                let now = Conflict { local: now, remote: value, ..open.conflict.clone() };
+                if now != open.conflict {
+                    self.plan.reopened.push((open.id, now));
+                }
+            }
+            None => self.plan.conflicts.push(Conflict {
+                field: field.to_owned(),
+                remote_field: remote_field.to_owned(),
+                rule: self.rule.name.clone(),
+                kind: conflict::Kind::BothChanged,
+                base: self.sides.base.and_then(|base| base.local.get(field)).cloned(),
+                local: now,
+                remote: value,
+                policy: conflict::Policy::Manual.as_str().to_owned(),
+                decision: None,
+            }),
+        }
+    }
+
     /// A text for a list field is a list of one.
     fn shaped(&self, field: &str, value: Option<Value>) -> Option<Value> {
         let list = self.sides.schema.field(field).is_some_and(|spec| spec.list);
@@ -128,7 +161,7 @@ impl Step<'_, '_> {
                     self.want(&rule.local, Value::text(default));
                 }
             } else if rule.clear {
-                self.want(&rule.local, None);
+                self.overwrite(&rule.local, &rule.remote, None);
             } else if self.sides.delivered(&rule.remote).is_some() {
                 self.plan.emptied(&rule.remote, &rule.local);
             }
@@ -137,7 +170,7 @@ impl Step<'_, '_> {
         let default = rule.default.as_deref();
         if let Some(value) = self.translate(&rule.local, &value, rule.map.as_ref(), default) {
             let value = dress(&value, &rule.prefix, rule.allowed.as_ref());
-            self.want(&rule.local, Value::text(value));
+            self.overwrite(&rule.local, &rule.remote, Value::text(value));
         }
     }
 
@@ -192,7 +225,8 @@ impl Step<'_, '_> {
         if blocks.is_empty() {
             return;
         }
-        self.want(&rule.local, Value::text(blocks.join(&rule.delimiter)));
+        let remote = rule.remotes.first().map(String::as_str).unwrap_or_default();
+        self.overwrite(&rule.local, remote, Value::text(blocks.join(&rule.delimiter)));
     }
 
     fn tag_local(&mut self, rule: &Tag) {

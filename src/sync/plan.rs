@@ -29,6 +29,8 @@ pub struct Sides<'a> {
     pub making: bool,
     /// The delivered document is older than one applied before: its fields are history.
     pub stale: bool,
+    /// The local fields that somebody edited while this delivery was being written.
+    pub edited: &'a BTreeSet<Field>,
 }
 
 /// A conflict that waits for a person.
@@ -323,6 +325,28 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What came of it when it was tried once more, after somebody was faster with some fields.
+    pub(super) fn join(&mut self, again: Self) {
+        let news = again.local_changes.into_iter().filter(|f| !self.local_changes.contains(f));
+        let news: Vec<String> = news.collect();
+        self.local_changes.extend(news);
+        let news = again.remote_changes.into_iter().filter(|f| !self.remote_changes.contains(f));
+        let news: Vec<String> = news.collect();
+        self.remote_changes.extend(news);
+        self.changes.extend(again.changes);
+        self.held.extend(again.held);
+        self.conflicts.extend(again.conflicts);
+        let said = |new: &Finding| {
+            let same = |old: &Finding| old.code == new.code && old.text == new.text;
+            self.findings.iter().any(same)
+        };
+        let news: Vec<Finding> = again.findings.into_iter().filter(|new| !said(new)).collect();
+        self.findings.extend(news);
+        if matches!(self.action, Action::Unchanged | Action::Held) {
+            self.action = again.action;
+        }
+    }
+
     /// Nothing happened yet.
     #[must_use]
     pub fn new(remote: &str, local: Option<&str>) -> Self {

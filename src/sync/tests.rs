@@ -21,6 +21,9 @@ pub(super) fn rules(toml: &str) -> Vec<Rule> {
     file.rule.iter().map(|raw| Rule::from_raw(raw, &none).unwrap()).collect()
 }
 
+/// Nobody edited anything meanwhile.
+pub(super) static NONE: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+
 fn rule(body: &str) -> Vec<Rule> {
     rules(&format!("[[rule]]\n{body}"))
 }
@@ -84,6 +87,7 @@ impl Three {
             open: &self.open,
             making: self.local.is_none(),
             stale: false,
+            edited: &NONE,
         }
     }
 }

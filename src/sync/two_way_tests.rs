@@ -1,7 +1,7 @@
 //! The truth table of `two_way`: who changed, what is empty, what was said.
 
 use super::conflict::{Conflict, Kind as ConflictKind};
-use super::tests::{record, rules};
+use super::tests::{NONE, record, rules};
 use super::*;
 use crate::issue::{Issue, Record, Value};
 use crate::state::{Base, Outgoing};
@@ -50,6 +50,7 @@ fn outcome(row: Row<'_>) -> (InPlan, OutPlan) {
         open: &[],
         making: false,
         stale: false,
+        edited: &NONE,
     };
     let Decision::Do(inward) = plan_in(&rules, &sides) else { panic!("skipped") };
     // As `apply` does it: the tracker takes the changes, the base moves.
@@ -252,6 +253,7 @@ fn an_open_conflict_holds_only_its_field_and_follows_new_values() {
             open: &open,
             making: false,
             stale: false,
+            edited: &NONE,
         };
         let Decision::Do(plan) = plan_in(&rules, &sides) else { panic!("skipped") };
         plan

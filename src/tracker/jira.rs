@@ -179,7 +179,7 @@ impl Jira {
 
 impl Tracker for Jira {
     fn schema(&self) -> Result<Schema> {
-        Ok(self.whole()?.schema(&self.options))
+        Ok(self.whole()?.meta().schema(&self.options))
     }
 
     fn outline(&self) -> Result<Schema> {

@@ -19,7 +19,7 @@ use engsync::exchange::{
 use engsync::issue::Issue;
 use engsync::spool::{Mode, Spool};
 use engsync::state::{self, Link, State};
-use engsync::sync::{Change, GonePolicy, Policy, RawRule, Rule};
+use engsync::sync::{self, Change, GonePolicy, Policy, RawRule, Rule};
 use engsync::tracker::Tracker;
 use engsync::tracker::embedded::{self, Embedded};
 use engsync::transport::Transport;
@@ -69,10 +69,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(gone: GonePolicy) -> Self {
+        Self::with(gone, common::RULES)
+    }
+
+    /// With other rules.
+    pub(crate) fn with(gone: GonePolicy, rules: &str) -> Self {
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let dir = tempfile::Builder::new().prefix("engsync-remote").tempdir_in(place).unwrap();
-        let settings = settings(dir.path(), gone);
+        let settings = settings(dir.path(), gone, rules);
         let disk = Disk::default();
         let state = Db::open(&settings.state, &[state::SCHEMA], &Steps::none()).unwrap();
         let spool = Spool::new(&settings.spool.dir, disk.clone(), Mode::Move);
@@ -130,6 +135,24 @@ impl Site {
         let tracker = self.tracker();
         let tools = self.tools(&self.state, &tracker, &self.spool);
         assert!(exchange::retry(&tools, vec![self.link(remote)]).unwrap().freed > 0);
+    }
+
+    /// A person's decision on a conflict.
+    pub(crate) fn resolve(&self, tracker: &dyn Tracker, id: i64, take: &sync::Take) {
+        let row = self.state.conflict::<sync::conflict::Conflict>(id).unwrap().unwrap();
+        let link = self.link(&row.remote);
+        let key = link.key.clone().unwrap();
+        let local = tracker.get_many(&[key]).unwrap().remove(0).unwrap();
+        let schema = tracker.schema().unwrap();
+        let context = sync::Context {
+            policy: &self.settings.partners[0].policy,
+            state: &self.state,
+            tracker,
+            schema: &schema,
+            package: None,
+            now: self.clock.now(),
+        };
+        sync::resolve(&context, &row, take, link, local).unwrap();
     }
 
     /// A dry run: the state is a copy in memory.
@@ -207,7 +230,7 @@ pub(crate) fn issues(tracker: &Embedded) -> Vec<Issue> {
     tracker.get_many(&keys).unwrap().into_iter().flatten().collect()
 }
 
-fn settings(dir: &Path, gone: GonePolicy) -> Settings {
+fn settings(dir: &Path, gone: GonePolicy, rules: &str) -> Settings {
     let zone = chrono_tz::Europe::Berlin;
     let partner = Partner {
         key: PARTNER.into(),
@@ -217,7 +240,7 @@ fn settings(dir: &Path, gone: GonePolicy) -> Settings {
         policy: Policy {
             partner: PARTNER.into(),
             installation: "main".into(),
-            rules: rules(),
+            rules: read_rules(rules),
             answer_always: false,
             gone,
         },
@@ -260,7 +283,7 @@ fn settings(dir: &Path, gone: GonePolicy) -> Settings {
     }
 }
 
-fn rules() -> Vec<Rule> {
+fn read_rules(text: &str) -> Vec<Rule> {
     #[derive(Deserialize)]
     struct File {
         partner: BTreeMap<String, Rules>,
@@ -269,7 +292,7 @@ fn rules() -> Vec<Rule> {
     struct Rules {
         rule: Vec<RawRule>,
     }
-    let file: File = toml::from_str(common::RULES).unwrap();
+    let file: File = toml::from_str(text).unwrap();
     let read = |_: &str| Err("there are no files".to_owned());
     file.partner[PARTNER].rule.iter().map(|raw| Rule::from_raw(raw, &read).unwrap()).collect()
 }

@@ -1,6 +1,7 @@
 //! What every tracker must do.
 
 use super::*;
+use engsync::tracker::EDITED_MEANWHILE;
 
 /// What a tracker does in its own way, by no fault of its adapter.
 #[derive(Clone, Copy)]
@@ -115,7 +116,8 @@ pub(crate) fn overwrites_only_what_was_expected(tracker: &dyn Tracker) {
     let expected = changes(&[("summary", text("s")), ("description", None)]);
     let written = tracker.update(&key, &want, Some(&expected)).unwrap();
     assert_eq!(written.refused.len(), 1);
-    assert_eq!(written.refused[0].field, "summary");
+    let refused = &written.refused[0];
+    assert_eq!((&*refused.field, refused.code), ("summary", EDITED_MEANWHILE));
     let fields = read(tracker, &key).fields;
     assert_eq!((fields.text("summary"), fields.text("description")), ("edited".into(), "d".into()));
     // Repeated after it was done: what is wanted stands there, nothing is overwritten.

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Message, SmtpTransport, Transport};
 
 use crate::cli::secret;
-use crate::exchange::{MailSettings, MailTls, MailWay};
+use crate::exchange::{MailServer, MailSettings, MailTls, MailWay};
 use crate::{CONFIG, Error, Result};
 
 /// A pass waits no longer for a mail; a stop must not take 10 seconds.
@@ -26,28 +28,56 @@ pub(super) fn send(mail: &MailSettings, subject: &str, body: &str) -> Result<()>
     let message = message(mail, subject, body)?;
     match &mail.way {
         MailWay::Command(command) => run(command, &message.formatted()),
-        MailWay::Smtp { host, port, tls, login } => {
-            let login = match login {
-                Some((user, secret)) => Some(Credentials::new(user.clone(), secret::read(secret)?)),
-                None => None,
-            };
-            let transport = transport(host, *port, *tls, login)?;
-            let (done, wait) = mpsc::channel();
-            // A server that holds the line is left to its thread, which ends by its time-outs.
-            std::thread::spawn(move || {
-                let sent = transport.send(&message);
-                let _ = done.send(sent.map(drop));
-            });
-            let at = format!("{host}:{port}");
-            match wait.recv_timeout(PATIENCE) {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => {
-                    Err(failed(&format!("{at} did not take the mail")).because(error))
-                }
-                Err(_) => Err(failed(&format!("{at} does not answer"))),
-            }
+        MailWay::Smtp(server) => {
+            let send = move |transport: &SmtpTransport| transport.send(&message).map(drop);
+            ask(server, "did not take the mail", send)
         }
     }
+}
+
+/// Reaches the server and logs in, without a mail; what to say of it. Commands are not run.
+pub(in crate::cli) fn check(mail: &MailSettings) -> Option<Result<String>> {
+    let MailWay::Smtp(server) = &mail.way else { return None };
+    let look = |transport: &SmtpTransport| transport.test_connection().map(drop);
+    let at = format!("{}:{}", server.host, server.port);
+    Some(ask(server, "cannot be used", look).map(|()| format!("{at} answers")))
+}
+
+/// Talks with a server, for as long as a pass may wait.
+fn ask(
+    server: &MailServer,
+    failure: &str,
+    talk: impl FnOnce(&SmtpTransport) -> Result<(), smtp::Error> + Send + 'static,
+) -> Result<()> {
+    let transport = transport(server)?;
+    let (done, wait) = mpsc::channel();
+    // A server that holds the line is left to its thread, which ends by its time-outs.
+    std::thread::spawn(move || {
+        let _ = done.send(talk(&transport));
+    });
+    let at = format!("{}:{}", server.host, server.port);
+    match wait.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            let foreign = error.is_tls() || chain(&error).contains("ertificate");
+            let error = failed(&format!("{at} {failure}")).because(error);
+            Err(if foreign { error.hint(CERTIFICATE) } else { error })
+        }
+        Err(_) => Err(failed(&format!("{at} does not answer"))),
+    }
+}
+
+const CERTIFICATE: &str = "if the server's certificate is of your own authority, name that in \
+                           `[mail] ca_file`; the name in `smtp` must be one of the certificate's";
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn failed(what: &str) -> Error {
@@ -72,24 +102,39 @@ fn message(mail: &MailSettings, subject: &str, body: &str) -> Result<Message> {
         .map_err(|error| failed("cannot write the mail").because(error))
 }
 
-fn transport(
-    host: &str,
-    port: u16,
-    tls: MailTls,
-    login: Option<Credentials>,
-) -> Result<SmtpTransport> {
-    let builder = match tls {
-        MailTls::Starttls => SmtpTransport::starttls_relay(host),
-        MailTls::Tls => SmtpTransport::relay(host),
-        MailTls::None => Ok(SmtpTransport::builder_dangerous(host)),
+fn transport(server: &MailServer) -> Result<SmtpTransport> {
+    let MailServer { host, port, tls, .. } = server;
+    let tls = match tls {
+        MailTls::Starttls => Tls::Required(trusted(server)?),
+        MailTls::Tls => Tls::Wrapper(trusted(server)?),
+        MailTls::None => Tls::None,
     };
-    let cannot = |error| failed(&format!("cannot make a connection to {host}")).because(error);
-    let mut builder = builder.map_err(cannot)?.port(port).timeout(Some(PATIENCE));
-    if let Some(login) = login {
-        builder = builder.credentials(login);
+    let builder = SmtpTransport::builder_dangerous(host).port(*port).tls(tls);
+    let mut builder = builder.timeout(Some(PATIENCE));
+    if let Some((user, secret)) = &server.login {
+        builder = builder.credentials(Credentials::new(user.clone(), secret::read(secret)?));
     }
     Ok(builder.build())
 }
+
+/// Whom we trust: the system's authorities, and the administrator's.
+fn trusted(server: &MailServer) -> Result<TlsParameters> {
+    let mut builder = TlsParameters::builder(server.host.clone());
+    if let Some(file) = &server.ca {
+        let what = || format!("ca_file {} cannot be used", file.display());
+        let pem = std::fs::read(file).map_err(|error| failed(&what()).because(error))?;
+        if !pem.windows(BEGIN.len()).any(|bytes| bytes == BEGIN) {
+            return Err(failed(&format!("{}: it holds no certificate in PEM form", what())));
+        }
+        let certificate = Certificate::from_pem(&pem);
+        let certificate = certificate.map_err(|error| failed(&what()).because(error))?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    let cannot = |error| failed(&format!("cannot encrypt to {}", server.host)).because(error);
+    builder.build().map_err(cannot)
+}
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Hands a message with LF line ends to `/bin/sh -c COMMAND`.
 fn run(command: &str, message: &[u8]) -> Result<()> {

@@ -1,10 +1,12 @@
 //! Many deliveries to a tracker that does not share the state's transaction: found together,
 //! written together, remembered together.
 
+use std::collections::BTreeSet;
+
 use super::seek::seek;
 use super::work::{Step, Work};
 use super::{Context, Delivery};
-use crate::issue::Issue;
+use crate::issue::{Field, Issue};
 use crate::state::{EntryKind, Link};
 use crate::sync::Outcome;
 use crate::tracker::{GoOn, Order, Receipt, TRACKER_UNAVAILABLE};
@@ -19,6 +21,17 @@ pub struct Task<'a> {
     pub link: Option<Link>,
     /// The issue of the link's key as it is now.
     pub local: Option<Issue>,
+}
+
+/// So often an issue is written in one run, where somebody was faster each time.
+const TRIES: usize = 3;
+
+/// A task as it is tried, and the fields that somebody edited during the try before.
+struct Try<'a> {
+    place: usize,
+    task: Task<'a>,
+    edited: BTreeSet<Field>,
+    again: bool,
 }
 
 /// What came of a batch.
@@ -42,10 +55,47 @@ pub fn deliver_many(
     tasks: Vec<Task<'_>>,
     go_on: &GoOn<'_>,
 ) -> Result<Batch> {
+    let first = |(place, task)| Try { place, task, edited: BTreeSet::new(), again: true };
+    let tries: Vec<Try<'_>> = tasks.into_iter().enumerate().map(first).collect();
+    let (mut batch, mut again) = deliver_once(context, tries, go_on)?;
+    for nth in 2..=TRIES {
+        // What was done is committed: the next run goes on from there.
+        if again.is_empty() || batch.halted.is_some() {
+            break;
+        }
+        again.iter_mut().for_each(|one| one.again = nth < TRIES);
+        let places: Vec<usize> = again.iter().map(|one| one.place).collect();
+        let next = deliver_once(context, again, go_on)?;
+        again = next.1;
+        again.iter_mut().for_each(|one| one.place = places[one.place]);
+        batch.halted = next.0.halted;
+        for (place, outcome) in places.into_iter().zip(next.0.outcomes) {
+            match (&mut batch.outcomes[place], outcome) {
+                (Some(Ok(before)), Some(Ok(outcome))) => before.join(outcome),
+                // What was done stays told.
+                (Some(Ok(_)), None) => {}
+                (before, outcome) => *before = outcome,
+            }
+        }
+    }
+    Ok(batch)
+}
+
+/// One try. Answers also what is to be tried once more, since somebody was faster; places are
+/// those among `tries`.
+fn deliver_once<'a>(
+    context: &Context<'_>,
+    tries: Vec<Try<'a>>,
+    go_on: &GoOn<'_>,
+) -> Result<(Batch, Vec<Try<'a>>)> {
     let (state, tracker) = (context.state, context.tracker);
-    let mut works = Vec::with_capacity(tasks.len());
-    for Task { delivery, link, local } in tasks {
-        works.push(Work::new(context, delivery, link, local)?);
+    let mut works = Vec::with_capacity(tries.len());
+    let mut deliveries = Vec::with_capacity(tries.len());
+    for Try { task: Task { delivery, link, local }, edited, again, .. } in tries {
+        deliveries.push(delivery);
+        let mut work = Work::new(context, delivery, link, local)?;
+        (work.edited, work.again) = (edited, again);
+        works.push(work);
     }
     let refused = seek(context, &mut works)?;
     let mut steps: Vec<Result<Step>> = Vec::with_capacity(works.len());
@@ -97,7 +147,15 @@ pub fn deliver_many(
         let what = "not every issue was come to";
         batch.halted = Some(Error::wait(TRACKER_UNAVAILABLE, what));
     }
-    Ok(batch)
+    let overtaken = works.into_iter().zip(deliveries).enumerate();
+    let again = overtaken.filter(|(_, (work, _))| !work.overtaken.is_empty());
+    let again = again.map(|(place, (work, delivery))| {
+        let task = Task { delivery, link: Some(work.link), local: work.local };
+        let edited = work.edited.into_iter().chain(work.overtaken).collect();
+        Try { place, task, edited, again: true }
+    });
+    let again = again.collect();
+    Ok((batch, again))
 }
 
 impl Work<'_> {

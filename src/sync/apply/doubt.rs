@@ -55,6 +55,13 @@ impl Doubt {
     pub(super) fn settle(self, local: &Issue, base: &mut Base) -> Vec<Change> {
         let mut found = self.changes;
         found.retain(|change| local.fields.get(&change.field) != change.from.as_ref());
+        for change in &found {
+            let here = local.fields.get(&change.field);
+            if here != change.to.as_ref() && is_made_of(change.to.as_ref(), here) {
+                // It is our own, as the tracker keeps it, and nobody's edit.
+                base.local.set(change.field.as_str(), here.cloned());
+            }
+        }
         for (key, text) in self.comments {
             let known = |id: &String| base.comments_in.values().any(|known| known == id);
             let is = |comment: &&crate::issue::Comment| comment.text == text && !known(&comment.id);
@@ -76,5 +83,46 @@ impl Doubt {
             }
         }
         found
+    }
+}
+
+/// Whether a tracker made a text of the one it was sent: it may change line ends and blanks, and
+/// what stands outside of Unicode's first plane, which some databases cannot hold. Anything else
+/// may be a person's work.
+fn is_made_of(sent: Option<&Value>, here: Option<&Value>) -> bool {
+    let (Some(Value::Text(sent)), Some(Value::Text(here))) = (sent, here) else { return false };
+    let is_far = |c: char| u32::from(c) > 0xffff;
+    let stood_for = sent.chars().any(is_far);
+    let core = |text: &str| -> String {
+        let kept = |c: &char| {
+            let stands = stood_for && (is_far(*c) || matches!(c, '?' | '\u{fffd}'));
+            !c.is_whitespace() && !c.is_control() && !stands
+        };
+        text.chars().filter(kept).collect()
+    };
+    core(sent) == core(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracker_may_change_blanks_and_what_it_cannot_hold_and_nothing_else() {
+        let cases = [
+            ("a  \nb\n\n", "a\r\nb", true),
+            (" Motor läuft 🚗 ", "Motor läuft ??", true),
+            ("läuft 🚗.", "läuft \u{fffd}.", true),
+            ("läuft 🚗.", "läuft.", true),
+            ("läuft?", "läuft", false),
+            ("läuft unrund", "läuft", false),
+            ("läuft", "läuft unrund", false),
+            ("läuft", "Läuft", false),
+        ];
+        for (sent, here, wanted) in cases {
+            let (sent, there) = (Value::text(sent), Value::text(here));
+            assert_eq!(is_made_of(sent.as_ref(), there.as_ref()), wanted, "{here:?}");
+        }
+        assert!(!is_made_of(None, Value::text("x").as_ref()));
     }
 }

@@ -39,7 +39,9 @@ impl Work<'_> {
         for field in &local_fields(rules) {
             // A two-way field moves only where both sides agree on it.
             let agreed = plan.agreed.contains(field) && !failed.contains(field);
-            let moves = agreed || two_way(rules).all(|rule| rule.local != *field);
+            let moves = agreed
+                || (two_way(rules).all(|rule| rule.local != *field)
+                    && !self.overtaken.contains(field));
             let from = match &self.local {
                 Some(local) if moves => &local.fields,
                 _ => &base.local,
@@ -63,6 +65,11 @@ impl Work<'_> {
         }
     }
 
+    /// Whether a local field is the partner's alone: no rule tells them of it.
+    pub(super) fn is_partners(&self, field: &str) -> bool {
+        two_way(&self.context.policy.rules).all(|rule| rule.local != field)
+    }
+
     /// The local fields that could not be dealt with: refused now or before, or held by a rule.
     /// A mark of a rule that could decide this time is history.
     fn failed(&mut self, plan: &InPlan) -> BTreeSet<String> {
@@ -75,7 +82,10 @@ impl Work<'_> {
         });
         let changed = plan.changes.iter().map(|change| &change.field);
         let planned = changed.chain(plan.held.iter().map(|held| &held.field));
-        planned.filter(|field| held.contains_key(&inward_mark(field))).cloned().collect()
+        let overtaken = &self.overtaken;
+        let failed =
+            |field: &&String| held.contains_key(&inward_mark(field)) || overtaken.contains(*field);
+        planned.filter(failed).cloned().collect()
     }
 }
 

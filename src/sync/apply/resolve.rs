@@ -109,6 +109,12 @@ fn decide(
         work.local = Some(written.issue);
     }
     let last = if shared { None } else { Some(context.state.begin()?) };
+    let field = &conflict.field;
+    if work.is_partners(field) {
+        // Nothing is to be said of it; the same value, delivered again, does not undo this.
+        work.link.base.keep(field, decided.value.clone(), conflict.remote.clone());
+        return close(context, row, decided, work, last.or(whole));
+    }
     let base = &mut work.link.base;
     let theirs = decided.value == conflict.remote;
     let told = base.sent.as_ref().is_some_and(|sent| sent.says(&conflict.remote_field));
@@ -123,13 +129,24 @@ fn decide(
         base.two_way.insert(conflict.field.clone());
         base.untold.insert(conflict.field.clone());
     }
-    let record = Conflict { decision: Some(decided), ..conflict.clone() };
+    close(context, row, decided, work, last.or(whole))
+}
+
+/// Remembers a decision.
+fn close(
+    context: &Context<'_>,
+    row: &ConflictRow<Conflict>,
+    decided: Decided,
+    mut work: Work<'_>,
+    transaction: Option<crate::db::Transaction<'_>>,
+) -> Result<Outcome> {
+    let record = Conflict { decision: Some(decided), ..row.record.clone() };
     context.state.update_conflict(row.id, "resolved", &record)?;
     work.owe();
     let outcome = work.finish();
     work.save(&outcome, EntryKind::In)?;
     announced(context, &work.link)?;
-    if let Some(transaction) = last.or(whole) {
+    if let Some(transaction) = transaction {
         transaction.commit()?;
     }
     Ok(outcome)

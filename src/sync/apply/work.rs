@@ -1,6 +1,8 @@
 //! One issue on its way through: plan, remember, owe. What is written in between, and what came
 //! of it, is [`super::write`]'s.
 
+use std::collections::BTreeSet;
+
 use super::super::GATED;
 use super::super::conflict::Conflict;
 use super::super::inward::plan_in;
@@ -13,7 +15,7 @@ use super::doubt::Doubt;
 use super::names::{KEY_FIELD, OUT, inward_mark, local_change, outward_mark};
 use super::weigh::weigh;
 use super::{Context, Delivery, GonePolicy};
-use crate::issue::{Issue, Value};
+use crate::issue::{Field, Issue, Value};
 use crate::state::{Base, Entry, EntryKind, HeldMark, Link, LinkState, Outgoing, Pending};
 use crate::tracker::LOCAL_GONE;
 use crate::{Finding, Result};
@@ -39,6 +41,12 @@ pub(super) struct Work<'a> {
     pub in_doubt: bool,
     /// An earlier try at making the issue was interrupted.
     making: bool,
+    /// The fields that somebody edited while it was being written, when it is tried once more.
+    pub edited: BTreeSet<Field>,
+    /// The fields that were found so edited now.
+    pub overtaken: BTreeSet<Field>,
+    /// It can be tried once more.
+    pub again: bool,
     open: Vec<OpenConflict>,
 }
 
@@ -76,8 +84,20 @@ impl<'a> Work<'a> {
             rows.into_iter().map(|row| OpenConflict { id: row.id, conflict: row.record }).collect()
         };
         let outcome = Outcome::new(&link.remote, link.key.as_deref());
-        let (delivery, absent, in_doubt, making) = (None, false, false, false);
-        Ok(Self { context, delivery, link, local, outcome, absent, in_doubt, making, open })
+        Ok(Self {
+            context,
+            delivery: None,
+            link,
+            local,
+            outcome,
+            absent: false,
+            in_doubt: false,
+            making: false,
+            edited: BTreeSet::new(),
+            overtaken: BTreeSet::new(),
+            again: false,
+            open,
+        })
     }
 
     /// Decides; what is to be written is left to the caller.
@@ -103,6 +123,7 @@ impl<'a> Work<'a> {
             open: &self.open,
             making: self.making || self.local.is_none(),
             stale,
+            edited: &self.edited,
         };
         match plan_in(rules, &sides) {
             Decision::Skip(gate) => {
@@ -146,7 +167,9 @@ impl<'a> Work<'a> {
                 |pending: &Pending| pending.is_newer_than(delivery.revision, &delivery.reference);
             self.link.pending = self.link.pending.take().filter(newer);
         }
-        self.owe();
+        if self.overtaken.is_empty() {
+            self.owe();
+        }
         Ok(self.finish())
     }
 
@@ -223,8 +246,13 @@ impl<'a> Work<'a> {
             .collect();
         for OpenConflict { id, conflict } in equal {
             self.context.state.supersede_conflict(id)?;
-            self.link.base.settle(&conflict.remote_field);
-            self.link.base.agree(&[(conflict.field.clone(), conflict.remote.clone())]);
+            let Conflict { field, remote, remote_field, .. } = conflict;
+            if self.is_partners(&field) {
+                self.link.base.keep(&field, remote.clone(), remote);
+            } else {
+                self.link.base.settle(&remote_field);
+                self.link.base.agree(&[(field, remote)]);
+            }
             self.open.retain(|open| open.id != id);
         }
         Ok(())
@@ -250,6 +278,7 @@ impl<'a> Work<'a> {
             open: &self.open,
             making: false,
             stale: false,
+            edited: &self.edited,
         };
         let Decision::Do(plan) = plan_out(&self.context.policy.rules, &sides) else { return };
         let OutPlan { outgoing, held, .. } = &plan;

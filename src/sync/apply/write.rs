@@ -7,7 +7,8 @@ use super::work::Work;
 use crate::issue::{Attachment, Value};
 use crate::state::Incoming;
 use crate::tracker::{
-    Changes, LOCAL_GONE, NewComment, Order, Receipt, Refused, Remark, TRACKER_REFUSED,
+    Changes, EDITED_MEANWHILE, LOCAL_GONE, NewComment, Order, Receipt, Refused, Remark,
+    TRACKER_REFUSED,
 };
 use crate::{Error, Finding, Result};
 
@@ -100,10 +101,15 @@ impl Work<'_> {
     /// What the tracker made of our values.
     fn take_back(&mut self, refused: &[Refused], wanted: &Changes, plan: &InPlan, cuts: &Cuts) {
         for refused in refused {
+            if refused.code == EDITED_MEANWHILE && self.again {
+                self.overtaken.insert(refused.field.clone());
+                continue;
+            }
             let value = wanted.get(&refused.field).cloned().flatten();
             let held = Held {
                 field: refused.field.clone(),
-                code: refused.code,
+                // Whoever was faster each time: no more is to be said of it.
+                code: if refused.code == EDITED_MEANWHILE { TRACKER_REFUSED } else { refused.code },
                 text: refused.text.clone(),
                 rule: String::new(),
                 inputs: inputs_of(value.as_ref()),

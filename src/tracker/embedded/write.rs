@@ -5,7 +5,7 @@ use super::history::{self, ATTACHMENTS, Action, COMMENTS, Change, MARKER};
 use super::read::{self, Stored};
 use super::{Embedded, stamp};
 use crate::issue::{Issue, Record, Value};
-use crate::tracker::{Changes, FieldSpec, Refused, TRACKER_REFUSED, Written};
+use crate::tracker::{Changes, EDITED_MEANWHILE, FieldSpec, Refused, TRACKER_REFUSED, Written};
 use crate::{Error, Result, Timestamp};
 
 /// What the tracker sets itself, and keeps in columns of its own.
@@ -76,7 +76,8 @@ pub(super) fn update(
         if before.is_some_and(|before| fields::shaped(&spec, before.as_ref()) != now) {
             let now =
                 now.map_or_else(|| "unset".to_owned(), |now| format!("{:?}", now.to_string()));
-            refused.push(refusal(field, format!("{field} was changed meanwhile: it is {now}")));
+            let text = format!("{field} was changed meanwhile: it is {now}");
+            refused.push(Refused { code: EDITED_MEANWHILE, ..refusal(field, text) });
             continue;
         }
         stored.issue.fields.set(field.as_str(), value.clone());

@@ -46,7 +46,8 @@ fn login(jira: &Jira) -> Result<String> {
 }
 
 fn fields(jira: &Jira) -> Result<String> {
-    let meta = jira.whole_now()?;
+    let whole = jira.whole_now()?;
+    let meta = whole.meta();
     let required: Vec<&str> = meta
         .fields
         .values()
@@ -92,7 +93,8 @@ fn permissions(jira: &Jira) -> Vec<Checked> {
 
 /// Whether markers can be found again.
 fn marker(jira: &Jira) -> Result<String> {
-    let meta = jira.whole()?;
+    let whole = jira.whole()?;
+    let meta = whole.meta();
     match (&jira.options.marker, &meta.marker) {
         (MarkIn::Field(name), Some(id)) => {
             let creatable = meta.fields.get(id).is_some_and(|known| known.on_create);

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::Jira;
 use super::client::both;
-use super::meta::Meta;
+use super::meta::{Meta, Whole};
 use crate::tracker::http::{Failure, Request, encode};
 use crate::{CONFIG, Error, Result};
 
@@ -27,16 +27,16 @@ impl Jira {
     }
 
     /// The fields with what new issues take, as they were when they were last asked for.
-    pub(super) fn whole(&self) -> Result<Arc<Meta>> {
+    pub(super) fn whole(&self) -> Result<Whole> {
         let Some(outline) = self.known() else { return self.whole_now() };
-        if outline.is_whole() {
-            return Ok(outline);
+        if let Some(whole) = Whole::of(&outline) {
+            return Ok(whole);
         }
         // Whoever comes second finds what the first one asked for.
         let _alone = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.known() {
-            Some(meta) if meta.is_whole() => Ok(meta),
-            _ => Ok(self.keep(create_fields(self, &outline)?)),
+        match self.known().as_ref().and_then(Whole::of) {
+            Some(whole) => Ok(whole),
+            None => Ok(self.keep_whole(create_fields(self, &outline)?)),
         }
     }
 
@@ -44,25 +44,29 @@ impl Jira {
     pub(super) fn outline_now(&self) -> Result<Arc<Meta>> {
         self.memory().type_at = None;
         let fields = self.json(Request::get(&self.path("field")))?;
-        Ok(self.keep(Meta::of(&fields, &self.options)?))
+        Ok(self.keep(Arc::new(Meta::of(&fields, &self.options)?)))
     }
 
     /// The fields as they are now.
-    pub(super) fn whole_now(&self) -> Result<Arc<Meta>> {
+    pub(super) fn whole_now(&self) -> Result<Whole> {
         self.memory().type_at = None;
         let field = || self.json(Request::get(&self.path("field")));
         let (fields, type_at) = both(self.parallel(), field, || type_at(self));
         let outline = Meta::of(&fields?, &self.options)?;
         type_at?;
-        Ok(self.keep(create_fields(self, &outline)?))
+        Ok(self.keep_whole(create_fields(self, &outline)?))
     }
 
     fn known(&self) -> Option<Arc<Meta>> {
         self.meta.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, meta: Meta) -> Arc<Meta> {
-        let meta = Arc::new(meta);
+    fn keep_whole(&self, whole: Whole) -> Whole {
+        self.keep(whole.meta().clone());
+        whole
+    }
+
+    fn keep(&self, meta: Arc<Meta>) -> Arc<Meta> {
         *self.meta.write().unwrap_or_else(PoisonError::into_inner) = Some(meta.clone());
         meta
     }
@@ -104,7 +108,7 @@ fn types_path(jira: &Jira) -> String {
 }
 
 /// Asks what new issues take.
-fn create_fields(jira: &Jira, outline: &Meta) -> Result<Meta> {
+fn create_fields(jira: &Jira, outline: &Meta) -> Result<Whole> {
     let known = jira.memory().type_at.is_some();
     let id = match type_at(jira)? {
         TypeAt::Id(id) => id,
@@ -135,7 +139,7 @@ fn create_fields(jira: &Jira, outline: &Meta) -> Result<Meta> {
     outline.with(&id, by_id, &jira.options)
 }
 
-fn create_fields_old(jira: &Jira, outline: &Meta) -> Result<Meta> {
+fn create_fields_old(jira: &Jira, outline: &Meta) -> Result<Whole> {
     let request = Request::get(&jira.path("issue/createmeta"))
         .query("projectKeys", &jira.options.project)
         .query("expand", "projects.issuetypes.fields");

@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use super::meta::Meta;
 use super::{Jira, fields};
 use crate::Result;
 use crate::tracker::Changes;
@@ -11,8 +10,9 @@ use crate::tracker::http::{Failure, Request};
 
 /// Status and resolution of a new issue, by every name they have.
 pub(super) fn of_new(jira: &Jira) -> Result<Changes> {
-    let meta = jira.meta()?;
-    let status = first_status(jira, &meta)?;
+    let whole = jira.whole()?;
+    let meta = whole.meta();
+    let status = first_status(jira, &whole.issue_type)?;
     let mut first = Changes::new();
     for name in meta.schema(&jira.options).fields.into_keys() {
         let Some(place) = meta.place(&name) else { continue };
@@ -34,8 +34,8 @@ pub(super) fn of_new(jira: &Jira) -> Result<Changes> {
 
 /// The status with which the youngest issue of the type was made: what its first transition led
 /// from, or what it has. `None`: there is no such issue yet.
-fn first_status(jira: &Jira, meta: &Meta) -> Result<Option<String>, Failure> {
-    let (project, kind) = (&jira.options.project, &meta.issue_type);
+fn first_status(jira: &Jira, kind: &str) -> Result<Option<String>, Failure> {
+    let project = &jira.options.project;
     let jql = format!("project = {project} AND issuetype = {kind} ORDER BY created DESC");
     let mut body = json!({"jql": jql, "maxResults": 1, "fields": ["status"]});
     body["expand"] = if jira.is_cloud() { json!("changelog") } else { json!(["changelog"]) };

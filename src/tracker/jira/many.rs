@@ -64,7 +64,9 @@ pub(super) fn write(jira: &Jira, orders: &[Order<'_>], go_on: &GoOn<'_>) -> Vec<
     let keys: Vec<String> =
         orders.iter().filter(needed).filter_map(|order| order.key.clone()).collect();
     let threads = if keys.len() > 1 { 1 } else { jira.parallel() };
-    let whole = || if values { jira.whole() } else { Ok(outline.clone()) };
+    let whole = || {
+        if values { jira.whole().map(|whole| whole.meta().clone()) } else { Ok(outline.clone()) }
+    };
     let read = both(threads, whole, || read::raw_many(jira, &outline, &keys));
     let (meta, mut before) = match read {
         (Ok(meta), Ok(before)) => (meta, before),

@@ -1,6 +1,7 @@
 //! What the project's fields are, addressed by id, name or dotted path.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -98,14 +99,34 @@ pub(super) struct Meta {
     /// By id.
     pub(super) fields: BTreeMap<String, Known>,
     by_name: HashMap<String, Vec<String>>,
-    /// The id of the type of new issues; empty while what those take was not asked for.
-    pub(super) issue_type: String,
+    /// The id of the type of new issues; `None` while what those take was not asked for.
+    issue_type: Option<String>,
     /// What an issue is read as: our name, where it stands.
     pub(super) shown: Vec<(Field, Place)>,
     /// The ids asked for with an issue, parts included.
     pub(super) asked: Vec<String>,
     /// The field that holds the marker.
     pub(super) marker: Option<String>,
+}
+
+/// All that is known of the fields, what new issues take included.
+pub(super) struct Whole {
+    meta: Arc<Meta>,
+    /// The id of the type of new issues.
+    pub(super) issue_type: String,
+}
+
+impl Whole {
+    /// `None` where only the outline is known.
+    pub(super) fn of(meta: &Arc<Meta>) -> Option<Self> {
+        let issue_type = meta.issue_type.clone()?;
+        Some(Self { meta: meta.clone(), issue_type })
+    }
+
+    /// All of it.
+    pub(super) fn meta(&self) -> &Arc<Meta> {
+        &self.meta
+    }
 }
 
 impl Meta {
@@ -125,17 +146,17 @@ impl Meta {
         issue_type: &str,
         fields: impl Iterator<Item = (&'a str, &'a Json)>,
         options: &Options,
-    ) -> Result<Self> {
+    ) -> Result<Whole> {
         let mut meta = self.clone();
-        issue_type.clone_into(&mut meta.issue_type);
+        meta.issue_type = Some(issue_type.to_owned());
         fields.for_each(|(id, field)| meta.add(field, id));
         meta.settle(options)?;
-        Ok(meta)
+        Ok(Whole { meta: Arc::new(meta), issue_type: issue_type.to_owned() })
     }
 
     /// Whether it is known what new issues take, and which values a field does.
     pub(super) fn is_whole(&self) -> bool {
-        !self.issue_type.is_empty()
+        self.issue_type.is_some()
     }
 
     /// Takes in what one of the resources says of a field; the later one adds to the former.

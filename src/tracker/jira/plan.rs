@@ -10,7 +10,7 @@ use super::meta::{Known, Meta, Place};
 use crate::Result;
 use crate::issue::{Field, Value};
 use crate::tracker::http::{Failure, Request};
-use crate::tracker::{Changes, Refused, TRACKER_REFUSED};
+use crate::tracker::{Changes, EDITED_MEANWHILE, Refused, TRACKER_REFUSED};
 
 /// What is to be sent.
 #[derive(Debug, Default)]
@@ -120,7 +120,9 @@ fn one(
     {
         let now =
             current.map_or_else(|| "unset".to_owned(), |now| format!("{:?}", now.to_string()));
-        return Ok(Err(format!("{name} was changed meanwhile: it is {now}")));
+        let text = format!("{name} was changed meanwhile: it is {now}");
+        plan.refused.push(Refused { code: EDITED_MEANWHILE, ..refusal(name, text) });
+        return Ok(Ok(()));
     }
     match place.id.as_str() {
         "status" => match wanted {
@@ -218,10 +220,10 @@ fn looks_like_account(name: &str) -> bool {
 }
 
 /// The fields of a new issue.
-pub(super) fn new_fields(jira: &Jira, meta: &Meta, plan: &Plan) -> Json {
+pub(super) fn new_fields(jira: &Jira, issue_type: &str, plan: &Plan) -> Json {
     let mut fields = Map::new();
     fields.insert("project".to_owned(), json!({"key": jira.options.project}));
-    fields.insert("issuetype".to_owned(), json!({"id": meta.issue_type}));
+    fields.insert("issuetype".to_owned(), json!({"id": issue_type}));
     for (id, value) in &plan.fields {
         if !value.is_null() {
             fields.insert(id.clone(), value.clone());

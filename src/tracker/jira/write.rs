@@ -33,9 +33,10 @@ pub(super) fn create(
     marker: &str,
     plan: &mut Plan,
 ) -> Result<String, Failed> {
+    let issue_type = jira.whole().map_err(|error| Failed { error, sent: false })?.issue_type;
     for _ in 0..ROUNDS {
         let floor = jira.memory().top;
-        let mut body = json!({"fields": plan::new_fields(jira, meta, plan)});
+        let mut body = json!({"fields": plan::new_fields(jira, &issue_type, plan)});
         if !marker.is_empty() {
             marker::put(jira, meta, marker, &mut body);
         }

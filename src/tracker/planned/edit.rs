@@ -1,7 +1,9 @@
 //! What a tracker would make of values, as far as its schema tells.
 
 use super::super::embedded::{objection, shaped};
-use super::super::{Changes, FieldSpec, Refused, Remark, Schema, TEXT_CUT, TRACKER_REFUSED};
+use super::super::{
+    Changes, EDITED_MEANWHILE, FieldSpec, Refused, Remark, Schema, TEXT_CUT, TRACKER_REFUSED,
+};
 use crate::issue::{Field, Issue, Value};
 
 /// What came of a write.
@@ -24,9 +26,10 @@ pub(super) fn write(
 ) -> Edited {
     let Edited { mut refused, mut remarks, mut changed } = Edited::default();
     for (field, value) in wanted {
-        let mut refuse = |text: String| {
-            refused.push(Refused { field: field.clone(), code: TRACKER_REFUSED, text });
+        let mut refuse_as = |code, text: String| {
+            refused.push(Refused { field: field.clone(), code, text });
         };
+        let mut refuse = |text| refuse_as(TRACKER_REFUSED, text);
         let Some(spec) = schema.field(field) else {
             refuse(format!("there is no field {field}"));
             continue;
@@ -42,7 +45,7 @@ pub(super) fn write(
         }
         let before = expected.and_then(|expected| expected.get(field));
         if before.is_some_and(|before| shaped(&spec, before.as_ref()) != now) {
-            refuse(format!("{field} was changed meanwhile"));
+            refuse_as(EDITED_MEANWHILE, format!("{field} was changed meanwhile"));
             continue;
         }
         remarks.extend(cut(&spec, field, value.as_ref()));

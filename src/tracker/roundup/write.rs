@@ -8,7 +8,7 @@ use super::marker;
 use super::read::Messages;
 use super::rest::{TRIES, busy, gone};
 use crate::issue::{Issue, Value};
-use crate::tracker::{Changes, Refused, TRACKER_REFUSED, Written};
+use crate::tracker::{Changes, EDITED_MEANWHILE, Refused, TRACKER_REFUSED, Written};
 use crate::{Error, Fault, Result};
 
 /// What a message holds that has no text: Roundup takes none without.
@@ -340,7 +340,8 @@ impl Roundup {
 }
 
 fn overtaken(field: &str) -> Refused {
-    refuse(field, format!("{field} was changed in the tracker meanwhile"))
+    let refused = refuse(field, format!("{field} was changed in the tracker meanwhile"));
+    Refused { code: EDITED_MEANWHILE, ..refused }
 }
 
 /// For comparing: nothing and empty are one, and a Multilink has no order.
