@@ -50,7 +50,7 @@ struct Figures {
 
 /// A run that dies at step `n`, as a power switch would have it; whether it did.
 fn dies_at(dir: &Path, step: u64, env: Env) -> bool {
-    let done = command(dir, &["run", "-q"], &with(env, "ENGSYNC_DIE_AT_STEP", step.to_string()));
+    let done = command(dir, &["run", "-q"], &with(env, "ENGSYNC_DIE_AT_STEP", &step.to_string()));
     done.status.code().is_none()
 }
 

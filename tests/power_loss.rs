@@ -60,11 +60,8 @@ struct Step {
 fn traced(dir: &Path, record: &Path, env: Env) -> Traced {
     fs::create_dir_all(record).unwrap();
     let tree = Tree::of(dir);
-    let ran = command(
-        dir,
-        &["run", "-q"],
-        &with(env, "ENGSYNC_RECORD_DIR", record.display().to_string()),
-    );
+    let ran =
+        command(dir, &["run", "-q"], &with(env, "ENGSYNC_RECORD_DIR", &record.to_string_lossy()));
     assert!(ran.status.code().is_some_and(|code| code < 2), "{ran:?}");
     let blob = |digest: &str| (digest != "-").then(|| fs::read(record.join(digest)).unwrap());
     let below = |path: &str| Path::new(path).strip_prefix(dir).unwrap().to_owned();

@@ -38,11 +38,7 @@ impl Run<'_> {
         let mut same = true;
         for part in &group.parts {
             let Some(known) = known.get(&part.name.index) else { return Ok(None) };
-            // What cannot be read now is looked at again.
-            let Ok(digest) = disk.digest(&part.path) else {
-                return self.tools.stop.go_on().map(|()| None);
-            };
-            same &= *known == digest;
+            same &= *known == disk.digest(&part.path)?;
         }
         Ok(Some(Stray { partner, same }))
     }

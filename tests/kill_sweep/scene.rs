@@ -39,9 +39,9 @@ pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, String)]) -> Outp
 }
 
 /// An environment with one more.
-pub(crate) fn with(env: Env, name: &'static str, value: String) -> Vec<(&'static str, String)> {
+pub(crate) fn with<'e>(env: Env, name: &'e str, value: &str) -> Vec<(&'e str, String)> {
     let own = env.iter().map(|(name, value)| (*name, (*value).to_owned()));
-    own.chain([(name, value)]).collect()
+    own.chain([(name, value.to_owned())]).collect()
 }
 
 /// Everything there is. Of the journal over a tracker of its own, every change: what was lost on
@@ -102,7 +102,7 @@ fn put(dir: &Path, files: Vec<(String, Vec<u8>)>) {
 fn phase(name: &str, dir: &Path, scratch: &Path, env: Env) -> Phase {
     let before = scratch.join(name.replace(' ', "-"));
     copy(dir, &before);
-    let ran = command(dir, &["run", "-v"], &with(env, "ENGSYNC_TRACE_STEPS", "1".to_owned()));
+    let ran = command(dir, &["run", "-v"], &with(env, "ENGSYNC_TRACE_STEPS", "1"));
     let log = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.code().is_some_and(|code| code < 2), "{log}");
     let what = |line: &str| Some(line.split_once("what=\"")?.1.split_once('"')?.0.to_owned());
