@@ -41,6 +41,6 @@ mod words;
 
 pub(crate) use words::codes;
 pub use words::{
-    CODES, CONFIG, Clock, Code, DATABASE, DISK, Digest, Error, Fault, Finding, Hasher, LOCKED,
-    NOT_FOUND, Place, Result, STOPPED, Severity, Stop, Timestamp, USAGE, stamp,
+    CODES, CONFIG, Checked, Clock, Code, DATABASE, DISK, Digest, Error, Fault, Finding, Hasher,
+    LOCKED, NOT_FOUND, Place, Result, STOPPED, Severity, Stop, Timestamp, USAGE, stamp,
 };

@@ -14,6 +14,7 @@ pub mod roundup;
 
 use std::collections::BTreeMap;
 
+pub use crate::Checked;
 use crate::issue::{Attachment, Field, Issue, Person, Value};
 use crate::{Code, Result, Timestamp, codes};
 
@@ -149,15 +150,6 @@ pub enum Probed {
     Absent,
     /// None was found, but one may turn up yet, as where a search index lags.
     Unsure,
-}
-
-/// Something that [`Tracker::check`] looked at.
-#[derive(Debug)]
-pub struct Checked {
-    /// What: `login`, `project BEG`, `permission to create issues`.
-    pub what: String,
-    /// How it stands (`as engsync@example.org`); or what is wrong and what to do.
-    pub found: Result<String>,
 }
 
 /// A tracker.

@@ -6,10 +6,11 @@
 pub mod folder;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::{Digest, Error, Result, codes};
+use crate::{Checked, Digest, Error, Result, codes};
 
 codes! {
     TRANSPORT = "transport": "the other side of a transport cannot be reached, refuses, or went away";
@@ -63,15 +64,6 @@ pub struct Parcel {
     pub path: PathBuf,
     /// What it holds.
     pub digest: Digest,
-}
-
-/// One thing `check` looked at: what, and the fault if there was one.
-#[derive(Debug)]
-pub struct Probe {
-    /// What was tried, as in "list /inbox".
-    pub what: String,
-    /// What came of it: a remark, or the error.
-    pub outcome: Result<String>,
 }
 
 /// Files in and out.
@@ -134,9 +126,25 @@ pub trait Transport {
     /// Repeating it is safe whatever happened.
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()>;
 
+    /// Delivers several packages, as [`Transport::deliver`] does each, and hands the outcome of each with
+    /// its number to `done`: where the other side is far away, faster than one by one. After
+    /// `done` breaks no further package is begun; of those that were, it is told all the same.
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        for (at, parts) in packages.iter().enumerate() {
+            let outcome = self.deliver(parts);
+            if done(at, outcome).is_break() {
+                return;
+            }
+        }
+    }
+
     /// Looks whether it would work: reach, log in, list; with `write`, writes and removes a probe
     /// file in `outbox_tmp`. Every problem is listed, none hidden behind the first.
-    fn check(&mut self, write: bool) -> Vec<Probe>;
+    fn check(&mut self, write: bool) -> Vec<Checked>;
 }
 
 /// Where a fetched file belongs in `into`: under its name, or the first of `NAME.2`, `NAME.3`, …

@@ -278,6 +278,16 @@ impl Error {
     }
 }
 
+/// Something that `check` looked at, over there.
+#[derive(Debug)]
+pub struct Checked {
+    /// What: `login`, `project BEG`, `list /inbox`.
+    pub what: String,
+    /// How it stands (`as engsync@example.org`), empty where there is nothing to say; or what is
+    /// wrong and what to do.
+    pub found: Result<String>,
+}
+
 /// Where the time comes from; `cli` owns the real one and `--now` the fixed one.
 pub trait Clock {
     /// The time for stamps and schedules.

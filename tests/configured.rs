@@ -43,17 +43,9 @@ fn check_lists_every_problem_of_a_configuration() {
 
 #[test]
 fn partners_are_told_apart_by_the_pair_of_routing_codes() {
-    let other = common::config("", "", "")
-        .split_once("[partner.oem]")
-        .map(|(_, partner)| format!("[partner.nord]{partner}"))
-        .unwrap()
-        .replace("partner.oem", "partner.nord")
-        .replace("RDEMUSTER", "RSENORD")
-        .replace("Musterfahrzeug AG", "Nordwagen AB")
-        .replace("filename = \"MFA\"", "filename = \"NWG\"");
     let site = Site::new();
     let path = site.path("engsync.toml");
-    let both = fs::read_to_string(&path).unwrap() + &other;
+    let both = fs::read_to_string(&path).unwrap() + &nord();
     fs::write(&path, &both).unwrap();
     site.deliver(FIRST, &[defect("4711")]);
     let north = party("O0013NORD", "RSENORD", "Nordwagen AB");
@@ -74,6 +66,93 @@ fn partners_are_told_apart_by_the_pair_of_routing_codes() {
     fs::write(&path, both.replace("RSENORD", "RDEMUSTER")).unwrap();
     let ran = site.engsync(&["check"]);
     assert!(ran.out.contains("have the same pair of routing codes"), "{}", ran.out);
+}
+
+/// A second partner, with the keys of the first but for its name and routing code.
+fn nord() -> String {
+    let text = common::config("", "", "");
+    let (_, partner) = text.split_once("[partner.oem]").unwrap();
+    format!("[partner.nord]{partner}")
+        .replace("partner.oem", "partner.nord")
+        .replace("RDEMUSTER", "RSENORD")
+        .replace("Musterfahrzeug AG", "Nordwagen AB")
+        .replace("filename = \"MFA\"", "filename = \"NWG\"")
+}
+
+#[test]
+fn two_partners_at_one_directory_are_told() {
+    let site = Site::new();
+    let path = site.path("engsync.toml");
+    let both = fs::read_to_string(&path).unwrap() + &nord();
+    for dir in ["a/in", "a/out", "b/in", "b/out"] {
+        fs::create_dir_all(site.path(dir)).unwrap();
+    }
+    std::os::unix::fs::symlink(site.path("a"), site.path("link")).unwrap();
+    let folder = |inbox: &str, outbox: &str| {
+        format!("kind = \"folder\"\ninbox = \"{inbox}\"\noutbox = \"{outbox}\"")
+    };
+    let sftp = |user: &str, inbox: &str| {
+        format!(
+            "kind = \"sftp\"\nhost = \"127.0.0.1\"\nport = 1\nuser = \"{user}\"\n\
+             password_file = \"none\"\nfingerprint = \"SHA256:{}\"\n\
+             inbox = \"{inbox}\"\noutbox = \"/out/{inbox}\"\noutbox_tmp = \"/tmp\"",
+            "A".repeat(43)
+        )
+    };
+    let usual = folder("a/in", "a/out");
+    // The transports of oem and nord; what is told of them, and whether they can be used.
+    let cases = [
+        (usual.clone(), folder("b/in", "b/out"), vec![], true),
+        (usual.clone(), folder("a/in/", "b/out"), vec!["have one inbox, "], true),
+        (usual.clone(), folder("b/in", "link/out"), vec!["have one outbox, "], true),
+        (usual.clone(), folder("a/in", "a/out"), vec!["one inbox, ", "one outbox, "], true),
+        (
+            sftp("u", "/in"),
+            sftp("u", "/in/"),
+            vec!["one inbox, /in of u at 127.", "one outbox, "],
+            true,
+        ),
+        (sftp("u", "/in"), sftp("v", "/in"), vec![], true),
+        (
+            usual.clone(),
+            folder("b/in", "a/in"),
+            vec!["[partner.nord.transport] outbox is the inbox of [partner.oem.transport]"],
+            false,
+        ),
+        (
+            usual.clone(),
+            folder("a/out", "b/out"),
+            vec!["[partner.oem.transport] outbox is the inbox of [partner.nord.transport]"],
+            false,
+        ),
+        (
+            folder("b/in", "b/in"),
+            usual,
+            vec!["[partner.oem.transport] outbox is the inbox of [partner.oem.transport]"],
+            false,
+        ),
+    ];
+    for (oem, nord, wanted, usable) in cases {
+        let tables = format!("[partner.oem.transport]\n{oem}\n[partner.nord.transport]\n{nord}\n");
+        fs::write(&path, both.clone() + &tables).unwrap();
+        let checked = site.engsync(&["check", "--json"]).json();
+        let list = |key: &str| -> Vec<String> {
+            let all = checked[key].as_array().unwrap().iter();
+            let texts = all.map(|text| text.as_str().unwrap().to_owned());
+            texts.filter(|text| text.contains("box,") || text.contains("outbox is")).collect()
+        };
+        let (told, none) = if usable { ("warnings", "problems") } else { ("problems", "warnings") };
+        assert_eq!(list(none), Vec::<String>::new(), "{tables}");
+        let told = list(told);
+        assert_eq!(told.len(), wanted.len(), "{told:?}\n{tables}");
+        for (told, wanted) in told.iter().zip(&wanted) {
+            assert!(told.contains(wanted), "{told}");
+        }
+        // And every start says so.
+        let ran = site.engsync(&["run"]);
+        assert_eq!(ran.code == 2, !usable, "{}", ran.err);
+        assert!(wanted.iter().all(|wanted| ran.err.contains(wanted)), "{}", ran.err);
+    }
 }
 
 #[test]

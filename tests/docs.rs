@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engsync::Code;
 
@@ -75,4 +75,69 @@ fn every_rule_kind_and_key_is_documented() {
     for key in keys {
         assert!(docs.contains(&format!("`{key}`")), "docs/rules.md does not describe {key}");
     }
+}
+
+/// The test functions below a directory, by name.
+fn tests_below(dir: &Path, into: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let name =
+                |line: &str| Some(line.trim().strip_prefix("fn ")?.split_once('(')?.0.to_owned());
+            let mut lines = text.lines();
+            while lines.by_ref().any(|line| line.trim() == "#[test]") {
+                // Other attributes may stand between.
+                into.extend(lines.by_ref().find_map(name));
+            }
+        }
+    }
+}
+
+/// The rows of the fault matrix that a test's name says: `row_9_x`, `rows_5_and_6_x`,
+/// `rows_1_to_3_x`.
+fn rows_of(test: &str) -> Vec<u32> {
+    let words: Vec<&str> = test.split('_').collect();
+    let number = |index: usize| words.get(index)?.parse::<u32>().ok();
+    match (words[0], number(1), words.get(2), number(3)) {
+        ("row", Some(row), ..) => vec![row],
+        ("rows", Some(first), Some(&"to"), Some(last)) => (first..=last).collect(),
+        ("rows", Some(first), Some(&"and"), Some(second)) => vec![first, second],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_row_of_the_fault_matrix_has_a_test_of_its_number_and_the_table_names_no_other() {
+    let mut tests = BTreeSet::new();
+    for dir in ["tests", "src"] {
+        tests_below(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(dir), &mut tests);
+    }
+    assert!(tests.len() > 500, "only {} tests found", tests.len());
+    let text = read("docs/reliability.md");
+    let (_, matrix) = text.split_once("## The fault matrix").unwrap();
+    let lines = matrix.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let rows: Vec<(u32, &str)> =
+        lines.filter_map(|(number, rest)| Some((number.parse().ok()?, rest))).collect();
+    let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=40).collect::<Vec<u32>>());
+    let mut wrong = Vec::new();
+    for (number, rest) in rows {
+        if !tests.iter().any(|test| rows_of(test).contains(&number)) {
+            wrong.push(format!("no test bears the number {number}"));
+        }
+        for word in rest.split('`').skip(1).step_by(2) {
+            let may_stand =
+                |one: char| one.is_ascii_lowercase() || "_0123456789\u{2026}".contains(one);
+            // A configuration key has fewer.
+            let is_name = word.matches('_').count() > 1 && word.chars().all(may_stand);
+            let start = word.trim_end_matches('\u{2026}');
+            if is_name && !tests.iter().any(|test| test.starts_with(start)) {
+                wrong.push(format!("row {number} names {word}, which is no test"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

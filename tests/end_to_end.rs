@@ -268,6 +268,39 @@ fn a_poor_server_is_worked_with() {
     assert_eq!(world.answers().len(), 2);
 }
 
+/// More than one batch of packages, and a stranger's file in the way of one of them.
+#[test]
+fn many_packages_go_together_and_one_in_whose_way_a_file_is_waits() {
+    let server = Server::start(&["host_ed25519"]);
+    let world = World::beside(&server, "", "");
+    fs::write(world.site.path("drawing.igs"), "small").unwrap();
+    for _ in 0..70 {
+        assert_eq!(world.engsync(&["pack", "--partner", "oem", "drawing.igs"]).code, 0);
+    }
+    let waiting = world.site.list("spool/outgoing/oem");
+    assert_eq!(waiting.len(), 140);
+    let taken = world.root.join("out").join(&waiting[7]);
+    fs::write(&taken, "theirs").unwrap();
+    let exchange = world.exchange("exchange");
+    assert_eq!(exchange["delivered"], 69);
+    let error = exchange["error"].as_str().unwrap();
+    assert!(error.contains("is there with other content") && error.len() < 200, "{error}");
+    assert_eq!(world.site.list("spool/outgoing/oem"), waiting[6..8]);
+    assert_eq!(world.names("out").len(), 139);
+    fs::remove_file(&taken).unwrap();
+    assert_eq!(world.counts("exchange"), (json!(0), json!(1)));
+    assert_eq!(world.names("out"), waiting);
+    assert_eq!(world.names("tmp"), Vec::<String>::new());
+    // Away, it is told once and nothing is lost.
+    assert_eq!(world.engsync(&["pack", "--partner", "oem", "drawing.igs"]).code, 0);
+    assert_eq!(world.engsync(&["pack", "--partner", "oem", "drawing.igs"]).code, 0);
+    drop(server);
+    let exchange = world.exchange("exchange");
+    assert_eq!(exchange["delivered"], 0);
+    assert_eq!(exchange["error"].as_str().unwrap().matches("cannot connect").count(), 1);
+    assert_eq!(world.site.list("spool/outgoing/oem").len(), 4);
+}
+
 /// Row 8: an upload that grows slowly, stalls past the deadline, and is finished after all.
 #[test]
 fn an_upload_that_stalls_is_taken_when_it_is_whole_by_one_command() {
@@ -308,6 +341,8 @@ fn an_upload_that_stalls_is_taken_when_it_is_whole_by_one_command() {
     fs::write(&path, &data.1).unwrap();
     assert_eq!(world.counts("run"), (json!(1), json!(0)));
     assert_eq!(world.engsync(&["release", FIRST]).code, 0);
+    // What was sent again counts, once it has settled.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     assert_eq!(world.counts("run"), (json!(0), json!(1)));
     assert_eq!(world.site.list("spool/done"), [FIRST]);
     reader::read(&world.root.join("out"), &world.answers()[0]);

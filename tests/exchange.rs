@@ -198,8 +198,8 @@ fn a_kept_inbox_is_remembered_by_name_time_and_content() {
     // Other content under a name that was applied is for a person.
     oftp.receives(FIRST, &[defect("4799")]);
     let ran = oftp.engsync(&["run", "--json"]);
-    assert_eq!(ran.code, 0, "its other part is missing: {}", ran.out);
-    assert_eq!(ran.json()["packages"][0]["outcome"], "waiting");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert_eq!(ran.json()["packages"][0]["reason"], "identity-reuse");
     oftp.receives(SECOND, &[defect("4712")]);
     assert_eq!(oftp.counts(&["run"]), (2, 1));
 }

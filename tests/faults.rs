@@ -11,8 +11,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use common::{Defect, RULES, Site, archive, oem, package, package_of, party, supplier};
-use serde_json::Value;
+use common::{Defect, RULES, Site, archive, oem, outcomes, package, package_of, party, supplier};
 
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
@@ -26,21 +25,6 @@ fn put(site: &Site, files: &[(String, Vec<u8>)]) {
     for (name, bytes) in files {
         fs::write(site.path("spool/incoming").join(name), bytes).unwrap();
     }
-}
-
-/// Outcome and reason of each package of a report.
-fn outcomes(report: &Value) -> Vec<String> {
-    let packages = report["packages"].as_array().unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    packages
-        .iter()
-        .map(|one| format!("{} {}", text(&one["outcome"]), text(&one["reason"])))
-        .collect()
-}
-
-fn issues(site: &Site) -> usize {
-    let listed = site.engsync(&["tracker", "list", "--json"]).json();
-    listed.as_array().unwrap().len()
 }
 
 fn settled() -> Site {
@@ -88,7 +72,7 @@ fn row_5_on_a_full_disk_nothing_is_half_public_and_all_of_it_is_sent_later() {
     assert!(site.list("spool/outgoing/oem").is_empty());
     mount.grow();
     site.run();
-    assert_eq!(issues(&site), 1);
+    assert_eq!(site.issues(), 1);
     assert_eq!(site.list("spool/outgoing/oem").len(), 2);
     assert_eq!(site.engsync(&["run"]).out, "nothing to do\n");
 }
@@ -104,7 +88,7 @@ fn row_9_a_description_waits_for_its_data_and_the_reverse_and_others_go_on() {
         assert_eq!(site.engsync(&["run"]).code, 0, "no error storm");
         put(&site, &files[1 - early..=1 - early]);
         assert_eq!(outcomes(&site.run()), ["applied -"]);
-        assert_eq!(issues(&site), 2);
+        assert_eq!(site.issues(), 2);
     }
 }
 
@@ -175,7 +159,7 @@ fn row_14_a_hundred_packages_of_one_second_are_all_taken() {
     }
     let report = site.run();
     assert!(outcomes(&report).iter().all(|outcome| outcome == "applied -"), "{report:#}");
-    assert_eq!((outcomes(&report).len(), issues(&site)), (100, 100));
+    assert_eq!((outcomes(&report).len(), site.issues()), (100, 100));
     assert_eq!(site.engsync(&["run"]).out, "nothing to do\n");
 }
 
@@ -229,7 +213,7 @@ fn row_16_whatever_the_clock_says_nothing_is_skipped_or_sent_twice() {
     sorted.sort();
     sorted.dedup();
     assert_eq!(sorted, names, "names only rise, whatever the clock does");
-    assert_eq!(issues(&site), clocks.len());
+    assert_eq!(site.issues(), clocks.len());
 }
 
 #[test]
@@ -265,7 +249,7 @@ fn row_30_damaged_archives_are_set_aside_and_the_next_package_is_taken() {
     let got = outcomes(&report);
     assert_eq!(got.last().unwrap(), "applied -", "{got:?}");
     assert!(got[..4].iter().all(|one| one.starts_with("corrupt ")), "{report:#}");
-    assert_eq!((issues(&site), site.list("spool/corrupt").len()), (1, 4));
+    assert_eq!((site.issues(), site.list("spool/corrupt").len()), (1, 4));
 }
 
 #[test]
@@ -307,9 +291,13 @@ fn row_34_links_pipes_and_directories_in_incoming_are_not_followed() {
     let ran = common::ran(&command.timeout(std::time::Duration::from_secs(20)).output().unwrap());
     let got = outcomes(&ran.json());
     assert_eq!(got.iter().filter(|one| *one == "applied -").count(), 1, "{got:?}");
-    assert_eq!(issues(&site), 1, "the link was not followed");
+    assert_eq!(site.issues(), 1, "the link was not followed");
     assert!(fs::symlink_metadata(incoming.join(&files[0].0)).unwrap().is_symlink());
     assert!(site.path("elsewhere").exists());
+    let status = site.engsync(&["status"]).out;
+    for name in [&*files[0].0, "ENG26112008000001MFA002001", "ENG26112008000002MFA002001"] {
+        assert!(status.contains(name), "it is reported: {status}");
+    }
 }
 
 #[test]
@@ -355,7 +343,7 @@ fn row_38_a_package_for_somebody_else_is_kept_and_can_be_released() {
         .unwrap();
     assert_eq!(site.engsync(&["release", FIRST]).code, 0);
     assert_eq!(outcomes(&site.run()), ["applied -"]);
-    assert_eq!(issues(&site), 2);
+    assert_eq!(site.issues(), 2);
 }
 
 #[test]
@@ -388,7 +376,7 @@ fn row_39_a_damaged_state_is_refused_and_a_lost_one_makes_no_twins() {
         site.deliver(SECOND, &[Defect { annotations: &["Bitte."], ..defect("4711") }]);
         let ran = site.engsync(&["run", "--json", "--now", LATER]);
         assert!(outcomes(&ran.json()).contains(&"applied -".to_owned()), "{}", ran.out);
-        assert_eq!(issues(&site), 1, "no twin");
+        assert_eq!(site.issues(), 1, "no twin");
         let comments = site.issue("ISS-1")["comments"].as_array().unwrap().len();
         assert_eq!(comments, 1, "no comment twice");
     }
@@ -441,7 +429,7 @@ fn row_29_of_several_at_once_one_works_and_the_others_say_who() {
     }
     assert!(worked >= 1);
     assert_eq!(site.engsync(&["run"]).out, "nothing to do\n");
-    assert_eq!((issues(&site), site.list("spool/done").len()), (20, 20));
+    assert_eq!((site.issues(), site.list("spool/done").len()), (20, 20));
     assert_eq!(site.list("spool/outgoing/oem").len(), 2, "one answer");
     // Killed, the lock is free at once.
     site.deliver(SECOND, &[defect("4799")]);
@@ -449,5 +437,5 @@ fn row_29_of_several_at_once_one_works_and_the_others_say_who() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(site.engsync(&["run"]).code, 0);
-    assert_eq!(issues(&site), 21);
+    assert_eq!(site.issues(), 21);
 }

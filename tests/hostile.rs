@@ -34,7 +34,7 @@ fn hostile() -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_ends_soon_in_little_memory_with_a_reason() {
+fn rows_30_to_33_each_ends_soon_in_little_memory_with_a_reason() {
     let binary = assert_cmd::cargo::cargo_bin("engsync");
     let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/config/full.toml");
     let mut seen = Vec::new();

@@ -82,7 +82,7 @@ fn archive(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn many_times_the_issues_take_hardly_more_memory() {
+fn row_35_many_times_the_issues_take_hardly_more_memory() {
     // The first 500 are kept in memory: both are beyond them.
     for json in [false, true] {
         let (few, reported, answered) = peak(600, json);

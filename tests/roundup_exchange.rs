@@ -165,9 +165,12 @@ fn exchange(variable: &str, api: &str) {
     site.deliver("ENG26112008000000MFA", std::slice::from_ref(&defect));
     let before = tracker.changed_since(None).unwrap().token;
     let planned = site.engsync(&["run", "-n", "--json"]);
+    assert_eq!(planned.code, 0, "as the real run: {}{}", planned.out, planned.err);
     assert_eq!(planned.json()["packages"][0]["issues"][0]["action"], "created", "{}", planned.err);
     assert_eq!(tracker.changed_since(None).unwrap().token, before, "a dry run writes nothing");
-    let report = scene.run();
+    let ran = site.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let report = ran.json();
     assert_eq!(report["packages"][0]["outcome"], "applied", "{report:#}");
     assert_eq!(report["packages"][0]["issues"][0]["action"], "created", "{report:#}");
     let key = report["packages"][0]["issues"][0]["local"].as_str().unwrap().to_owned();

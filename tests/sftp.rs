@@ -13,6 +13,8 @@ use engsync::{Digest, Fault, NOT_FOUND};
 use russh::keys::{HashAlg, PublicKey};
 use russh_sftp::protocol::StatusCode;
 
+#[path = "sftp/flights.rs"]
+mod flights;
 #[cfg(debug_assertions)]
 #[path = "sftp/killed.rs"]
 mod killed;
@@ -23,8 +25,9 @@ mod suite;
 #[path = "sftp/trust.rs"]
 mod trust;
 
+use flights::Flights;
 use server::{Deed, KINDS, Kind, PASSWORD, Server, USER, fixture};
-use suite::{NAME, Place, bytes, fetch, names, package};
+use suite::{NAME, NEXT, Place, bytes, deliver_all, fetch, names, package};
 
 fn fingerprint(host: &str) -> Fingerprint {
     let key = PublicKey::read_openssh_file(fixture(&format!("{host}.pub"))).unwrap();
@@ -52,17 +55,20 @@ fn start() -> (Server, Place) {
     (server, place)
 }
 
-/// At every request: nothing in the outbox is half, and the description is not there before its parts.
-fn guard(server: &Server, parts: &[Parcel]) {
-    let parts = parts.to_vec();
+/// At every request: nothing in the outbox is half, and no description is there before its parts.
+fn guard(server: &Server, packages: &[Vec<Parcel>]) {
+    let packages = packages.to_vec();
     server.state().watch = Some(Box::new(move |root: &Path| {
         let there = |part: &Parcel| {
             let content = fs::read(root.join("out").join(&part.name)).ok()?;
             assert_eq!(Digest::of(&content), part.digest, "{} is half", part.name);
             Some(())
         };
-        let seen: Vec<bool> = parts.iter().map(|part| there(part).is_some()).collect();
-        assert!(!seen[0] || seen.iter().all(|seen| *seen), "the description came early: {seen:?}");
+        for parts in &packages {
+            let seen: Vec<bool> = parts.iter().map(|part| there(part).is_some()).collect();
+            let early = seen[0] && !seen.iter().all(|seen| *seen);
+            assert!(!early, "the description came early: {seen:?}");
+        }
     }));
 }
 
@@ -116,24 +122,29 @@ fn row_8_what_grows_while_it_is_fetched_is_not_taken() {
     assert_eq!(fs::read(&fetched.path).unwrap(), fs::read(place.root.join("in/part")).unwrap());
 }
 
-/// One delivery, broken at one request; the number of requests of the kind that there were.
+/// One delivery of two packages, broken at one request; the number of requests of the kind that
+/// there were.
 fn broken(kind: Kind, nth: usize, deed: Deed) -> usize {
     let (server, place) = start();
     let dir = tempfile::tempdir().unwrap();
-    let parts = package(dir.path(), NAME, &[1000, 40_000, 10]);
-    guard(&server, &parts);
+    let packages =
+        [package(dir.path(), NAME, &[1000, 40_000, 10]), package(dir.path(), NEXT, &[300, 5])];
+    guard(&server, &packages);
     server.misbehave(kind, nth, deed);
     let mut sftp = place.sftp();
-    sftp.deliver(&parts).unwrap_or_else(|error| panic!("{kind:?} {nth} {deed:?}: {error:?}"));
+    let outcomes = deliver_all(&mut sftp, &packages);
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.iter().all(Result::is_ok), "{kind:?} {nth} {deed:?}: {outcomes:?}");
     let count = server.count(kind);
     server.state().watch = None;
+    let parts = packages.concat();
     let wanted: Vec<_> = parts.iter().map(|part| part.name.clone()).collect();
     assert_eq!(place.names("out"), wanted, "{kind:?} {nth} {deed:?}");
     for part in &parts {
         assert_eq!(Digest::of(&place.out(&part.name)), part.digest);
     }
     assert_eq!(place.names("tmp"), [""; 0], "{kind:?} {nth} {deed:?}");
-    sftp.deliver(&parts).unwrap();
+    assert!(deliver_all(&mut sftp, &packages).iter().all(Result::is_ok));
     count
 }
 
@@ -155,13 +166,42 @@ fn row_27_a_delivery_survives_a_disconnect_before_and_after_every_request() {
 }
 
 #[test]
+fn many_small_packages_cost_few_round_trips() {
+    let (server, place) = start();
+    let dir = tempfile::tempdir().unwrap();
+    let packages: Vec<_> = (0..60)
+        .map(|number| package(dir.path(), &format!("ENG250310080000{number:02}PAG"), &[700, 4096]))
+        .collect();
+    guard(&server, &packages);
+    let flights = Flights::to(server.port);
+    let mut options = options(&server);
+    options.port = flights.port;
+    options.sessions = 1;
+    let mut sftp = Place { options, root: place.root.clone() }.sftp();
+    sftp.list().unwrap();
+    let before = flights.count();
+    let outcomes = deliver_all(&mut sftp, &packages);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let trips = flights.count() - before;
+    server.state().watch = None;
+    assert_eq!(place.names("out").len(), 120);
+    // One of them by itself, for comparison.
+    let alone = package(dir.path(), NAME, &[700, 4096]);
+    let before = flights.count();
+    sftp.deliver(&alone).unwrap();
+    let alone = flights.count() - before;
+    eprintln!("60 packages of two small files: {trips} round trips; one: {alone}");
+    assert!(trips <= 60 && alone <= 16, "{trips} round trips for 60 packages, {alone} for one");
+}
+
+#[test]
 fn row_27_a_delivery_that_never_gets_through_leaves_nothing_half() {
     for kind in KINDS {
         for deed in [Deed::DropBefore, Deed::DropAfter, Deed::Refuse(StatusCode::Failure)] {
             let (server, place) = start();
             let dir = tempfile::tempdir().unwrap();
             let parts = package(dir.path(), NAME, &[1000, 40_000, 10]);
-            guard(&server, &parts);
+            guard(&server, std::slice::from_ref(&parts));
             server.misbehave(kind, 0, deed);
             let mut sftp = place.sftp();
             let outcome = sftp.deliver(&parts);

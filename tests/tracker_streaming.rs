@@ -111,7 +111,7 @@ fn serve(stream: TcpStream, size: u64, there: &AtomicBool) -> io::Result<()> {
 }
 
 #[test]
-fn large_attachments_stream_both_ways() {
+fn row_35_large_attachments_stream_both_ways() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(&dir.path().join("tracker.db"), &[SCHEMA], &Steps::none()).unwrap();
     let options = Options {

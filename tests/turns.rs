@@ -125,7 +125,7 @@ fn a_command_waits_for_the_pass_under_way_and_names_who_keeps_it_waiting() {
 }
 
 #[test]
-fn a_partner_with_hundreds_of_packages_does_not_starve_another() {
+fn row_35_a_partner_with_hundreds_of_packages_does_not_starve_another() {
     let other = RULES.replace("partner.oem", "partner.zweiter");
     let more = format!(
         "{RULES}\n[partner.zweiter]\nname = \"Andere AG\"\nshort_name = \"MFAG\"\n\

@@ -9,8 +9,7 @@ mod common;
 use std::fs;
 use std::process::Command;
 
-use common::{Defect, RULES, Site, package};
-use serde_json::Value;
+use common::{Defect, RULES, Site, outcomes, package};
 
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
@@ -18,21 +17,6 @@ const LATER: &str = "2026-11-21T10:00:00+01:00";
 
 fn defect(number: &str) -> Defect<'_> {
     Defect { number, title: "Fensterheber klemmt", ..Defect::default() }
-}
-
-/// Outcome and reason of each package of a report.
-fn outcomes(report: &Value) -> Vec<String> {
-    let packages = report["packages"].as_array().unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    packages
-        .iter()
-        .map(|one| format!("{} {}", text(&one["outcome"]), text(&one["reason"])))
-        .collect()
-}
-
-fn issues(site: &Site) -> usize {
-    let listed = site.engsync(&["tracker", "list", "--json"]).json();
-    listed.as_array().unwrap().len()
 }
 
 fn settled() -> Site {
@@ -84,7 +68,7 @@ fn rows_7_and_36_a_part_that_cannot_be_read_costs_only_its_package() {
         assert_eq!(site.list("spool/deferred"), [FIRST]);
         let ran = site.engsync(&["run", "--json", "--now", LATER]);
         assert_eq!(outcomes(&ran.json()), ["applied -"], "{calls} {which}");
-        assert_eq!(issues(&site), 2);
+        assert_eq!(site.issues(), 2);
     }
 }
 
@@ -123,5 +107,5 @@ fn row_40_a_log_that_cannot_be_written_stops_nothing() {
         .status()
         .unwrap();
     assert_eq!(done.code(), Some(0));
-    assert_eq!((issues(&site), site.list("spool/outgoing/oem").len()), (1, 2));
+    assert_eq!((site.issues(), site.list("spool/outgoing/oem").len()), (1, 2));
 }

@@ -17,16 +17,17 @@ use crate::Timestamp;
 )]
 pub(super) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub import: ImportArgs,
 
     #[command(flatten)]
-    pub import: ImportArgs,
+    pub global: Global,
 
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// The configuration [default: $ENGSYNC_CONFIG, ./engsync.toml, /etc/engsync/engsync.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
@@ -70,6 +71,7 @@ pub(super) struct Global {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Import by hand")]
 pub(super) struct ImportArgs {
     /// Import one issue ZIP by hand, without an ENGDAT envelope
     #[arg(short = 'z', value_name = "FILE.zip")]
@@ -112,12 +114,13 @@ pub(super) enum Command {
     /// Fetch from the partners' servers and deliver to them, and nothing else
     Exchange {
         /// Their names in the configuration [default: all that have a transport]
+        #[arg(value_name = "PARTNER")]
         partners: Vec<String>,
     },
     /// Explain ENGDAT descriptions, packages, issue ZIPs and XML documents
     Inspect {
         /// Files, or directories of a package's parts
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
     /// Make an ENGDAT package of any files
@@ -210,6 +213,26 @@ pub(super) enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+impl Command {
+    /// Whether it is a person's command that changes something: under `--dry-run` it must be said
+    /// that it did not.
+    pub(super) fn changes(&self) -> bool {
+        match self {
+            Self::Pack(_)
+            | Self::Release { .. }
+            | Self::Replay { .. }
+            | Self::Resend { .. }
+            | Self::Reissue { .. }
+            | Self::Retry { .. }
+            | Self::Link { .. }
+            | Self::Unlink { .. } => true,
+            Self::Conflicts { command } => command.as_ref().is_some_and(ConflictsCommand::changes),
+            Self::Tracker(args) => args.command.changes(),
+            _ => false,
+        }
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

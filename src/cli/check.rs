@@ -6,15 +6,14 @@ use serde_json::json;
 
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
-use super::style::{Tone, plain};
+use super::style::{Style, Tone, plain};
 use super::table::Table;
 use super::{Exit, config, error_json, out_style, print, print_json, tell_error};
 use crate::engdat::{self, FileEntry};
 use crate::exchange::{Partner, Settings, Transports};
 use crate::spool::DIRECTORIES;
-use crate::tracker::{Checked, FieldSpec, Schema};
-use crate::transport::Probe;
-use crate::{Clock, Error, Fault, Severity, sync};
+use crate::tracker::{FieldSpec, Schema};
+use crate::{Checked, Clock, Error, Fault, Severity, sync};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -47,6 +46,31 @@ impl Found {
             self.unseen.get_or_insert(error);
         }
         looked
+    }
+}
+
+impl Found {
+    /// It for people.
+    fn render(&self, path: &Path, style: Style) -> String {
+        let mut text = String::new();
+        for line in &self.well {
+            text.push_str(&format!("{}\n", plain(line)));
+        }
+        for tried in self.transports.iter().filter(|tried| tried.error.is_none()) {
+            let remark = plain(tried.remark.as_deref().unwrap_or("good"));
+            text.push_str(&format!("{}: {}: {remark}\n", tried.partner, plain(&tried.what)));
+        }
+        let words =
+            [(Tone::Bad, "problem:", &self.problems), (Tone::Trouble, "warning:", &self.warnings)];
+        for (tone, word, texts) in words {
+            for one in texts {
+                text.push_str(&format!("{} {}\n", style.paint(tone, word), plain(one)));
+            }
+        }
+        if self.problems.is_empty() {
+            text.push_str(&format!("{}: no problems\n", path.display()));
+        }
+        text
     }
 }
 
@@ -101,30 +125,7 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
         }
         print_json(&document)?;
     } else {
-        let style = out_style(global);
-        let mut text = String::new();
-        for line in &found.well {
-            text.push_str(&format!("{}\n", plain(line)));
-        }
-        for tried in found.transports.iter().filter(|tried| tried.error.is_none()) {
-            let remark = tried.remark.as_deref().unwrap_or("good");
-            let remark = plain(remark);
-            text.push_str(&format!("{}: {}: {remark}\n", tried.partner, plain(&tried.what)));
-        }
-        for problem in &found.problems {
-            text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
-        }
-        for warning in &found.warnings {
-            text.push_str(&format!(
-                "{} {}\n",
-                style.paint(Tone::Trouble, "warning:"),
-                plain(warning)
-            ));
-        }
-        if found.problems.is_empty() {
-            text.push_str(&format!("{}: no problems\n", path.display()));
-        }
-        print(&text)?;
+        print(&found.render(&path, out_style(global)))?;
     }
     if let Some(error) = unseen {
         tell_error(&error, global);
@@ -228,14 +229,14 @@ fn mail(settings: &Settings, found: &mut Found) {
 fn transports(app: &App, write: bool, found: &mut Found) {
     let with = |partner: &&Partner| partner.transport.is_some();
     for partner in app.settings.partners.iter().filter(with) {
-        let probes = match app.open(partner) {
+        let checked = match app.open(partner) {
             Ok(mut transport) => transport.check(write),
             Err(error) => {
-                vec![Probe { what: "open the transport".to_owned(), outcome: Err(error) }]
+                vec![Checked { what: "open the transport".to_owned(), found: Err(error) }]
             }
         };
-        for Probe { what, outcome } in probes {
-            let (remark, error) = match outcome {
+        for Checked { what, found: state } in checked {
+            let (remark, error) = match state {
                 Ok(remark) => (Some(remark).filter(|remark| !remark.is_empty()), None),
                 Err(error) => {
                     let hint = error.hint.as_ref().map(|hint| format!(" ({hint})"));

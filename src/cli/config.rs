@@ -1,5 +1,6 @@
 //! The configuration: found, read, checked as a whole; every problem, not the first.
 
+mod places;
 mod tracker;
 mod transport;
 
@@ -140,8 +141,8 @@ impl Reader<'_> {
         let mut bad = |text| self.problems.push(text);
         let tracker = tracker::settings(&raw.tracker, self.base, &mut bad);
         let limits = Limits {
-            entry: raw.limits.entry_mib << 20,
-            total: raw.limits.total_mib << 20,
+            entry: raw.limits.entry_mib.saturating_mul(1 << 20),
+            total: raw.limits.total_mib.saturating_mul(1 << 20),
             entries: raw.limits.entries,
             ratio: raw.limits.ratio,
             ..Limits::default()
@@ -151,6 +152,7 @@ impl Reader<'_> {
             partners.extend(self.partner(key, partner, &company));
         }
         self.pairs(&partners);
+        self.places(&partners);
         let state = self.base.join(&raw.state.path);
         let metrics = raw.metrics.textfile.as_ref().map(|path| self.base.join(path));
         let mail = raw.mail.as_ref().and_then(|mail| {

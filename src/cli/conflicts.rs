@@ -50,6 +50,13 @@ pub(super) enum ConflictsCommand {
     },
 }
 
+impl ConflictsCommand {
+    /// Whether it decides something.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self, Self::Resolve { .. } | Self::Undo { .. })
+    }
+}
+
 type Row = ConflictRow<Conflict>;
 
 pub(super) fn run(command: Option<&ConflictsCommand>, global: &Global) -> anyhow::Result<Exit> {

@@ -14,6 +14,9 @@ pub(super) struct Detail {
     pub changes: bool,
 }
 
+/// The last line of a dry run.
+pub(super) const DRY: &str = "(dry run: nothing was changed)\n";
+
 /// The report as text.
 pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
     let mut text = String::new();
@@ -69,7 +72,7 @@ pub(super) fn render(report: &Report, style: Style, detail: Detail) -> String {
         );
     }
     if report.dry_run {
-        text.push_str("(dry run: nothing was changed)\n");
+        text.push_str(DRY);
     }
     text
 }

@@ -20,7 +20,7 @@ pub(super) use assign::Assignment;
 /// The arguments of `engsync tracker`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct TrackerArgs {
-    /// Who stands in the history and as the author of comments (default: the user)
+    /// Who stands in the history and as the author of comments [default: the user]
     #[arg(long, global = true, value_name = "NAME")]
     pub author: Option<String>,
     /// What to do
@@ -106,7 +106,7 @@ pub(super) enum TrackerCommand {
         key: String,
         /// The attachment
         name: String,
-        /// Where to, replacing what is there; `-`: standard output (default: NAME here, which must be free)
+        /// Where to, replacing what is there; `-`: standard output [default: NAME here, which must be free]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -132,6 +132,13 @@ impl Output<'_> {
             writeln!(self.out, "{text}")
         };
         done.map_err(unwritable)
+    }
+}
+
+impl TrackerCommand {
+    /// Whether it changes the tracker.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::List { .. } | Self::Show { .. } | Self::Save { .. })
     }
 }
 

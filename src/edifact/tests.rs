@@ -233,7 +233,7 @@ fn encodings_of_version_4() {
 }
 
 #[test]
-fn control_segments() {
+fn row_37_control_segments() {
     let u = UNB;
     let cases: &[(String, &[&str])] = &[
         (format!("{u}UNH+1+T:1'UNT+4+1'UNZ+1+9'"), &["control-count"]),
@@ -281,7 +281,7 @@ fn findings_say_where() {
 }
 
 #[test]
-fn a_cut_file_is_truncated_wherever_it_is_cut() {
+fn row_37_a_cut_file_is_truncated_wherever_it_is_cut() {
     let whole = around("UNA:+.? 'UNB+UNOC:1+A+B+260101:1200+9'", "FTX+a??b?'+c:d'FTX+x'", 2);
     assert_eq!(words(&parse(&whole).findings), [""; 0]);
     for end in 0..whole.len() {

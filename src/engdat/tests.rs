@@ -270,7 +270,7 @@ fn unknown_segments_stay_in_place() {
 }
 
 #[test]
-fn odd_messages() {
+fn row_37_odd_messages() {
     let plain = String::from_utf8_lossy(&fixture("engdat/sequence-two.edi")).into_owned();
     let cases: &[(&str, &str, bool, &[&str])] = &[
         ("ENGDAT:002::OD", "ENGDAT:001::OD", true, &[]),

@@ -17,8 +17,15 @@ pub(super) struct Stray {
 
 impl Run<'_> {
     /// Compares parts that lie there without the others with the package of their name that was
-    /// applied. `None`: there is none, or it is not kept any more.
+    /// applied. `None`: there is none, it is not kept any more, or cannot be read now.
     pub(super) fn stray(&self, group: &Group) -> Result<Option<Stray>> {
+        match self.compared(group) {
+            Err(error) if error.code == crate::DISK => Ok(None),
+            done => done,
+        }
+    }
+
+    fn compared(&self, group: &Group) -> Result<Option<Stray>> {
         let Some(seen) = self.tools.state.seen(&group.name)? else { return Ok(None) };
         let Some(partner) = self.tools.settings.partner(&seen.partner).cloned() else {
             return Ok(None);
@@ -31,11 +38,7 @@ impl Run<'_> {
         let mut same = true;
         for part in &group.parts {
             let Some(known) = known.get(&part.name.index) else { return Ok(None) };
-            // What cannot be read now is looked at again.
-            let Ok(digest) = disk.digest(&part.path) else {
-                return self.tools.stop.go_on().map(|()| None);
-            };
-            same &= *known == digest;
+            same &= *known == disk.digest(&part.path)?;
         }
         Ok(Some(Stray { partner, same }))
     }

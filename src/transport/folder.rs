@@ -11,12 +11,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{
-    CHANGED, Fetched, Listed, NAME_TAKEN, Parcel, Probe, Removal, TRANSPORT, Transport,
-    VIRTUAL_FILE_NAME,
+    CHANGED, Fetched, Listed, NAME_TAKEN, Parcel, Removal, TRANSPORT, Transport, VIRTUAL_FILE_NAME,
 };
 use crate::disk::{self, Disk};
 use crate::engdat::virtual_file_name;
-use crate::{Error, Fault, Hasher, NOT_FOUND, Result};
+use crate::{Checked, Error, Fault, Hasher, NOT_FOUND, Result};
 
 /// Where the folders are, and how files are left there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,10 +289,10 @@ impl Transport for Folder {
         parts.iter().rev().try_for_each(|part| self.deliver_one(part))
     }
 
-    fn check(&mut self, write: bool) -> Vec<Probe> {
+    fn check(&mut self, write: bool) -> Vec<Checked> {
         let Options { inbox, outbox, outbox_tmp: tmp, keep, .. } = self.options.clone();
-        let mut probes = Vec::new();
-        let mut add = |what: String, outcome| probes.push(Probe { what, outcome });
+        let mut checked = Vec::new();
+        let mut add = |what: String, found| checked.push(Checked { what, found });
         let listed = self.list().and_then(|files| {
             let files = format!("{} files", files.len());
             if keep { Ok(files) } else { writable(&inbox).map(|()| files) }
@@ -311,7 +310,7 @@ impl Transport for Folder {
         if write {
             add(format!("write a probe file in {}", tmp.display()), self.probe());
         }
-        probes
+        checked
     }
 }
 

@@ -15,14 +15,15 @@
 //!   description is renamed when every other part is there.
 //! - When a connection breaks, the next one looks at both names before it renames again.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use self::client::{Answer, Client};
 use self::link::Link;
 use self::wire::Attributes;
-use super::{Fetched, Listed, Parcel, Probe, Removal, Transport};
-use crate::Result;
+use super::{Fetched, Listed, Parcel, Removal, Transport};
 use crate::disk::Disk;
+use crate::{Checked, Result};
 
 pub use code::*;
 pub use options::{Fingerprint, HostKeys, Options, Patience, Secret};
@@ -167,7 +168,29 @@ impl Transport for Sftp {
         Ok(())
     }
 
-    fn check(&mut self, write: bool) -> Vec<Probe> {
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        self.link.begin();
+        let packages: Vec<&[Parcel]> = packages.iter().map(Vec::as_slice).collect();
+        match deliver::deliver(&mut self.link, &self.disk, &packages) {
+            Ok(fates) => {
+                // All were begun together.
+                for (at, fate) in fates.into_iter().enumerate() {
+                    let _ = done(at, fate);
+                }
+            }
+            // None was begun.
+            Err(error) => {
+                let _ = done(0, Err(error));
+            }
+        }
+        self.tell();
+    }
+
+    fn check(&mut self, write: bool) -> Vec<Checked> {
         check::check(&mut self.link, &self.disk, write)
     }
 }

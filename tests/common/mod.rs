@@ -159,6 +159,12 @@ impl Site {
         prints
     }
 
+    /// How many issues the tracker has.
+    pub fn issues(&self) -> usize {
+        let listed = self.engsync(&["tracker", "list", "--json"]).json();
+        listed.as_array().unwrap().len()
+    }
+
     pub fn issue(&self, key: &str) -> Value {
         let shown = self.engsync(&["tracker", "show", key, "--json"]);
         assert_eq!(shown.code, 0, "{}", shown.err);
@@ -176,6 +182,16 @@ fn fingerprint(dir: &Path, into: &mut BTreeMap<PathBuf, String>) {
             into.insert(path.clone(), engsync::Digest::of(&fs::read(&path).unwrap()).to_string());
         }
     }
+}
+
+/// Outcome and reason of each package of a report.
+pub fn outcomes(report: &Value) -> Vec<String> {
+    let packages = report["packages"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    packages
+        .iter()
+        .map(|one| format!("{} {}", text(&one["outcome"]), text(&one["reason"])))
+        .collect()
 }
 
 pub fn ran(output: &Output) -> Ran {

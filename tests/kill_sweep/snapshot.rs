@@ -1,4 +1,5 @@
 //! Everything durable below a directory, as text that two runs can be compared by.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::BTreeMap;
 use std::fs;

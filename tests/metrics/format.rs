@@ -59,8 +59,10 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| good(c) && !c.is_ascii_digit()) && name.chars().all(good)
 }
 
+type Labels = BTreeSet<(String, String)>;
+
 /// Name, labels in an order of their own, and value.
-fn sample(line: &str) -> Option<(String, BTreeSet<(String, String)>, String)> {
+fn sample(line: &str) -> Option<(String, Labels, String)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = BTreeSet::new();

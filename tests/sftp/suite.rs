@@ -1,6 +1,7 @@
 //! What holds against every SFTP server: the one in this process and a real one.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,19 @@ pub fn package(dir: &Path, name: &str, sizes: &[usize]) -> Vec<Parcel> {
         .collect()
 }
 
+/// Delivers packages together; each must have an outcome.
+pub fn deliver_all(sftp: &mut Sftp, packages: &[Vec<Parcel>]) -> Vec<Result<(), Error>> {
+    let mut outcomes = Vec::new();
+    sftp.deliver_all(packages, &mut |at, outcome| {
+        assert_eq!(at, outcomes.len(), "in their order");
+        outcomes.push(outcome);
+        ControlFlow::Continue(())
+    });
+    outcomes
+}
+
 pub const NAME: &str = "ENG25031008000001PAG";
+pub const NEXT: &str = "ENG25031008000101PAG";
 
 pub fn all(place: &Place) {
     lists_regular_files(place);
@@ -87,6 +100,7 @@ pub fn all(place: &Place) {
     never_replaces_ours(place);
     delivers(place);
     never_replaces_theirs(place);
+    a_name_in_the_way_costs_one_package(place);
     sweeps_its_own_leftovers(place);
     many_files(place);
     looks(place);
@@ -252,6 +266,20 @@ fn never_replaces_theirs(place: &Place) {
     }
 }
 
+fn a_name_in_the_way_costs_one_package(place: &Place) {
+    clear(place);
+    let dir = tempfile::tempdir().unwrap();
+    let packages = [package(dir.path(), NAME, &[100, 200]), package(dir.path(), NEXT, &[10, 20])];
+    fs::write(place.root.join("out").join(&packages[0][1].name), b"theirs").unwrap();
+    let outcomes = deliver_all(&mut place.sftp(), &packages);
+    assert_eq!(outcomes.len(), 2);
+    assert_eq!(outcomes[0].as_ref().unwrap_err().code, NAME_TAKEN);
+    assert!(outcomes[1].is_ok(), "{outcomes:?}");
+    let wanted = [&packages[0][1], &packages[1][0], &packages[1][1]].map(|part| part.name.clone());
+    assert_eq!(place.names("out"), wanted);
+    assert_eq!(place.names("tmp"), [""; 0]);
+}
+
 fn sweeps_its_own_leftovers(place: &Place) {
     clear(place);
     let dir = tempfile::tempdir().unwrap();
@@ -306,7 +334,7 @@ fn looks(place: &Place) {
         let probes = place.sftp().check(write);
         assert_eq!(probes.len(), if write { 5 } else { 4 });
         for probe in &probes {
-            assert!(probe.outcome.is_ok(), "{probe:?}");
+            assert!(probe.found.is_ok(), "{probe:?}");
         }
         assert_eq!(place.names("tmp"), [""; 0]);
     }
@@ -314,6 +342,6 @@ fn looks(place: &Place) {
     place.options.inbox = format!("{}/nowhere", place.options.inbox);
     place.options.outbox_tmp = format!("{}/nowhere", place.options.outbox_tmp);
     let probes = place.sftp().check(true);
-    let bad: Vec<bool> = probes.iter().map(|probe| probe.outcome.is_err()).collect();
+    let bad: Vec<bool> = probes.iter().map(|probe| probe.found.is_err()).collect();
     assert_eq!(bad, [false, true, false, true, true], "{probes:?}");
 }

@@ -1,15 +1,16 @@
 //! The service lives on while it waits for somebody's server: a transfer may take longer than
 //! systemd's patience.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::notes;
-use crate::Result;
 use crate::exchange::{Partner, Transports};
-use crate::transport::{Fetched, Listed, Parcel, Probe, Removal, Transport};
+use crate::transport::{Fetched, Listed, Parcel, Removal, Transport};
+use crate::{Checked, Result};
 
 /// Transports whose calls keep the watchdog quiet. Each call ends by its own time-outs, so a
 /// service that hangs is still told from one that transfers.
@@ -92,12 +93,30 @@ impl Transport for Beating {
         self.inner.remove(file)
     }
 
+    fn remove_all(
+        &mut self,
+        files: &[Listed],
+        done: &mut dyn FnMut(&Listed, Result<Removal>) -> Result<()>,
+    ) -> Result<()> {
+        let _pulse = Pulse::start(self.beat);
+        self.inner.remove_all(files, done)
+    }
+
     fn deliver(&mut self, parts: &[Parcel]) -> Result<()> {
         let _pulse = Pulse::start(self.beat);
         self.inner.deliver(parts)
     }
 
-    fn check(&mut self, write: bool) -> Vec<Probe> {
+    fn deliver_all(
+        &mut self,
+        packages: &[Vec<Parcel>],
+        done: &mut dyn FnMut(usize, Result<()>) -> ControlFlow<()>,
+    ) {
+        let _pulse = Pulse::start(self.beat);
+        self.inner.deliver_all(packages, done);
+    }
+
+    fn check(&mut self, write: bool) -> Vec<Checked> {
         let _pulse = Pulse::start(self.beat);
         self.inner.check(write)
     }

@@ -1,5 +1,7 @@
 //! From `outgoing/PARTNER/` into the partner's outbox.
 
+use std::ops::ControlFlow;
+
 use super::super::{Exchange, Partner, Tools};
 use crate::spool::Group;
 use crate::state::{Answer, AnswerState, PackageRow};
@@ -8,6 +10,10 @@ use crate::{Code, DISK, Digest, Error, Result, STOPPED, stamp};
 
 /// What is wrong with one package is not wrong with the next.
 const OF_ONE_PACKAGE: [Code; 3] = [transport::NAME_TAKEN, transport::VIRTUAL_FILE_NAME, DISK];
+
+/// So many packages, or bytes, go together: what stops is stopped between batches.
+const PACKAGES: usize = 64;
+const BYTES: u64 = 4 << 20;
 
 /// How many packages are to be delivered.
 pub(super) fn waiting(tools: &Tools<'_>, partner: &Partner) -> Result<usize> {
@@ -19,15 +25,39 @@ pub(super) fn waiting(tools: &Tools<'_>, partner: &Partner) -> Result<usize> {
     Ok(waiting)
 }
 
-/// Delivers every complete package, in the order of their names.
+/// Packages that go to the server together.
+struct Batch {
+    groups: Vec<Group>,
+    packages: Vec<Vec<Parcel>>,
+    bytes: u64,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { groups: Vec::new(), packages: Vec::new(), bytes: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.groups.len() >= PACKAGES || self.bytes >= BYTES
+    }
+
+    fn add(&mut self, group: Group, parcels: Vec<Parcel>) {
+        self.bytes += group.parts.iter().map(|part| part.size).sum::<u64>();
+        self.groups.push(group);
+        self.packages.push(parcels);
+    }
+}
+
+/// Delivers every complete package, in the order of their names, the small ones together.
 ///
 /// # Errors
 /// Those of the state and the spool; the server's are in the tally.
 pub(super) fn deliver(tools: &Tools<'_>, partner: &Partner, tally: &mut Exchange) -> Result<()> {
     let mut server: Option<Box<dyn Transport>> = None;
+    let mut batch = Batch::new();
     for group in tools.spool.outgoing(&partner.key)? {
         if tools.stop.is_asked() {
-            break;
+            return Ok(());
         }
         let answer = tools.state.answer(&group.name.to_string())?;
         if is_delivered(answer.as_ref()) {
@@ -38,33 +68,71 @@ pub(super) fn deliver(tools: &Tools<'_>, partner: &Partner, tally: &mut Exchange
         if !group.has_all() {
             continue;
         }
-        let opened = match &mut server {
-            Some(server) => Ok(server),
-            None => tools.transports.open(partner).map(|opened| server.insert(opened)),
-        };
-        let delivered = opened.and_then(|server| {
-            let parcels = parcels(tools, &group, answer.as_ref())?;
-            server.deliver(&parcels)
-        });
-        match delivered {
-            Ok(()) => {
-                note(tools, partner, &group)?;
-                clear(tools, &group)?;
-                tally.delivered += 1;
-            }
-            // In the midst of a large part; the next start delivers it.
-            Err(error) if error.code == STOPPED => break,
-            Err(error) => {
-                tally.fail(&error);
-                // One name in the way is its own trouble; nothing more goes through a broken
-                // connection.
-                if !OF_ONE_PACKAGE.contains(&error.code) {
-                    break;
-                }
+        match parcels(tools, &group, answer.as_ref()) {
+            Ok(parcels) => batch.add(group, parcels),
+            Err(error) if error.code == STOPPED => return Ok(()),
+            Err(error) => tally.fail(&error),
+        }
+        if batch.is_full() {
+            let full = std::mem::replace(&mut batch, Batch::new());
+            if send(tools, partner, &mut server, &full, tally)?.is_break() {
+                return Ok(());
             }
         }
     }
-    Ok(())
+    if batch.groups.is_empty() || tools.stop.is_asked() {
+        return Ok(());
+    }
+    send(tools, partner, &mut server, &batch, tally).map(drop)
+}
+
+/// Delivers a batch; breaks where nothing more goes through.
+fn send(
+    tools: &Tools<'_>,
+    partner: &Partner,
+    server: &mut Option<Box<dyn Transport>>,
+    batch: &Batch,
+    tally: &mut Exchange,
+) -> Result<ControlFlow<()>> {
+    let server = match server {
+        Some(server) => server,
+        None => match tools.transports.open(partner) {
+            Ok(opened) => server.insert(opened),
+            Err(error) => {
+                tally.fail(&error);
+                return Ok(ControlFlow::Break(()));
+            }
+        },
+    };
+    let mut flow = ControlFlow::Continue(());
+    let mut ours = Ok(());
+    server.deliver_all(&batch.packages, &mut |at, outcome| {
+        match outcome {
+            Ok(()) if ours.is_ok() => {
+                let group = &batch.groups[at];
+                ours = note(tools, partner, group).and_then(|()| clear(tools, group));
+                if ours.is_ok() {
+                    tally.delivered += 1;
+                } else {
+                    flow = ControlFlow::Break(());
+                }
+            }
+            Ok(()) => {}
+            // One name in the way is its own trouble; nothing more goes through a broken
+            // connection, and to say so once is enough.
+            Err(error) if OF_ONE_PACKAGE.contains(&error.code) => tally.fail(&error),
+            // In the midst of a large part; the next start delivers it.
+            Err(error) if error.code == STOPPED => flow = ControlFlow::Break(()),
+            Err(error) => {
+                if flow.is_continue() {
+                    tally.fail(&error);
+                }
+                flow = ControlFlow::Break(());
+            }
+        }
+        flow
+    });
+    ours.map(|()| flow)
 }
 
 fn is_delivered(answer: Option<&Answer>) -> bool {

@@ -2,7 +2,7 @@
 
 mod codec;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,7 @@ use super::rest::{gone, refused};
 use crate::issue::{Attachment, Content};
 use crate::tracker::http::{Failure, Http, Request};
 use crate::tracker::{TRACKER_REFUSED, TRACKER_UNAVAILABLE};
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// So many items are read by one call.
 const CHUNK: usize = 100;
@@ -73,6 +73,19 @@ impl XmlRpc {
         }
         item.values.insert("id".to_owned(), Data::Text(id.to_owned()));
         item
+    }
+
+    /// What marks the state of an item: Roundup dates changes by the second, so that of an issue
+    /// all is looked at.
+    fn marks(&self, class: &str) -> BTreeSet<String> {
+        let mut marks = BTreeSet::from(["activity".to_owned()]);
+        let issue = self.classes.get().and_then(|classes| classes.0.get(class));
+        for (property, kind) in issue.into_iter().flatten().filter(|_| class == "issue") {
+            if !matches!(kind, Kind::Other(_)) {
+                marks.insert(property.clone());
+            }
+        }
+        marks
     }
 
     fn find(&self, class: &str, which: &Where) -> Result<Vec<String>> {
@@ -178,15 +191,16 @@ impl Api for XmlRpc {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(None);
         }
+        let mut wanted: BTreeSet<&str> = properties.iter().copied().collect();
+        let marks = self.marks(class);
+        wanted.extend(marks.iter().map(String::as_str));
         let mut params = vec![Rpc::text(format!("{class}{id}"))];
-        params.extend(properties.iter().map(|property| Rpc::text(*property)));
-        if !properties.contains(&"activity") {
-            params.push(Rpc::text("activity"));
-        }
+        params.extend(wanted.into_iter().map(Rpc::text));
         match self.call("display", &params, false)? {
             Ok(values) => {
-                let mark = values.get("activity").and_then(Rpc::as_text);
-                Ok(Some((self.item(class, id, &values), mark)))
+                let seen = marks.iter().map(|property| format!("{:?}", values.get(property)));
+                let mark = Digest::of(seen.collect::<String>().as_bytes()).to_string();
+                Ok(Some((self.item(class, id, &values), Some(mark))))
             }
             Err(fault) if is_missing(&fault) => Ok(None),
             Err(fault) => Err(unseen(&fault)),
@@ -205,7 +219,7 @@ impl Api for XmlRpc {
     fn set(&self, class: &str, id: &str, values: &Values, mark: Option<&str>) -> Result<bool> {
         let arguments: Vec<Rpc> = arguments(values)?;
         if mark.is_some() {
-            let (_, now) = self.look(class, id, &["activity"])?.ok_or_else(|| gone(class, id))?;
+            let (_, now) = self.look(class, id, &[])?.ok_or_else(|| gone(class, id))?;
             if now.as_deref() != mark {
                 return Ok(false);
             }

@@ -201,21 +201,21 @@ fn the_spools_own_directories_are_no_servers() {
 fn a_check_lists_every_problem_and_probes_only_when_asked() {
     let scene = Scene::new(false);
     let good = scene.folder().check(false);
-    assert!(good.iter().all(|probe| probe.outcome.is_ok()), "{good:?}");
+    assert!(good.iter().all(|probe| probe.found.is_ok()), "{good:?}");
     assert!(!scene.server("outbox.tmp").exists());
     let probed = scene.folder().check(true);
-    assert!(probed.len() == good.len() + 1 && probed.iter().all(|probe| probe.outcome.is_ok()));
+    assert!(probed.len() == good.len() + 1 && probed.iter().all(|probe| probe.found.is_ok()));
     assert_eq!(scene.names(&scene.server("outbox.tmp")), Vec::<String>::new());
     let mut broken = scene.folder();
     broken.options.group = Some("no such group".to_owned());
     fs::remove_dir(scene.server("inbox")).unwrap();
-    let failed = broken.check(false).into_iter().filter(|probe| probe.outcome.is_err()).count();
+    let failed = broken.check(false).into_iter().filter(|probe| probe.found.is_err()).count();
     assert_eq!(failed, 2);
     if Path::new("/dev/shm").is_dir() {
         let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
         let mut apart = scene.folder();
         apart.options.outbox_tmp = elsewhere.path().to_owned();
-        assert!(apart.check(false).iter().any(|probe| probe.outcome.is_err()));
+        assert!(apart.check(false).iter().any(|probe| probe.found.is_err()));
         let error = apart.deliver(&[scene.parcel(DATA, b"PK")]).unwrap_err();
         assert!(error.hint.unwrap().contains("file system"));
     }

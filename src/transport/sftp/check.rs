@@ -6,15 +6,14 @@ use super::options::join;
 use super::wire::{self, Request};
 use super::{listed, missing};
 use crate::disk::{Disk, TEMPORARY};
-use crate::transport::Probe;
-use crate::{Error, Result};
+use crate::{Checked, Error, Result};
 
 /// Reaches the server, logs in, lists the directories; with `write`, makes and removes a file in
 /// `outbox_tmp`.
-pub(super) fn check(link: &mut Link, disk: &Disk, write: bool) -> Vec<Probe> {
+pub(super) fn check(link: &mut Link, disk: &Disk, write: bool) -> Vec<Checked> {
     link.begin();
     let place = link.options.place();
-    let probe = |what: String, outcome: Result<String>| Probe { what, outcome };
+    let one = |what: String, found: Result<String>| Checked { what, found };
     let login = link.client().map(|client| {
         let offers: Vec<&str> = client.extensions().collect();
         let missing = missing(client);
@@ -29,9 +28,9 @@ pub(super) fn check(link: &mut Link, disk: &Disk, write: bool) -> Vec<Probe> {
             format!("logged in; offers {}{lacks}", offers.join(", "))
         }
     });
-    let mut probes = vec![probe(format!("log in to {place}"), login)];
-    if probes[0].outcome.is_err() {
-        return probes;
+    let mut checked = vec![one(format!("log in to {place}"), login)];
+    if checked[0].found.is_err() {
+        return checked;
     }
     let [inbox, outbox, staging] =
         [&link.options.inbox, &link.options.outbox, &link.options.outbox_tmp].map(Clone::clone);
@@ -39,13 +38,13 @@ pub(super) fn check(link: &mut Link, disk: &Disk, write: bool) -> Vec<Probe> {
         let what = format!("list {directory}");
         let files = link.run(&what, |client| listed(client, directory));
         let count = files.map(|files| format!("{} files", files.len()));
-        probes.push(probe(format!("{what} at {place}"), count));
+        checked.push(one(format!("{what} at {place}"), count));
     }
     if write {
-        let outcome = write_probe(link, disk, &staging);
-        probes.push(probe(format!("write and remove a file in {staging} at {place}"), outcome));
+        let found = write_probe(link, disk, &staging);
+        checked.push(one(format!("write and remove a file in {staging} at {place}"), found));
     }
-    probes
+    checked
 }
 
 fn write_probe(link: &mut Link, disk: &Disk, staging: &str) -> Result<String> {

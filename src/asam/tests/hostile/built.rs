@@ -96,7 +96,7 @@ fn with_file(name: &str, url: &str, files: &[Part]) -> String {
 }
 
 #[test]
-fn names_that_lie() {
+fn row_33_names_that_lie() {
     assert_eq!(
         with_file("e.txt", "..\\e.txt", &[part("..\\e.txt", "x")]),
         "1 ok path-like-name e.txt: 1"
@@ -137,7 +137,7 @@ fn files_that_are_none() {
 }
 
 #[test]
-fn sizes_that_lie() {
+fn row_31_sizes_that_lie() {
     for declared in [0, 3, 5] {
         let file = Part { declared, ..part("a.txt", "four") };
         assert_eq!(with_file("n", "a.txt", &[file]), "1 ok n: damaged", "{declared}");
@@ -149,7 +149,7 @@ fn sizes_that_lie() {
 }
 
 #[test]
-fn members_that_share_bytes() {
+fn row_31_members_that_share_bytes() {
     let inner = part("b.txt", "x".repeat(100));
     let twin = Part { at: Some(1), central: b"b.txt".to_vec(), ..inner.clone() };
     assert_eq!(
@@ -186,7 +186,7 @@ fn members_that_share_bytes() {
 }
 
 #[test]
-fn around_the_archive() {
+fn row_30_around_the_archive() {
     let parts = [part("a.xml", document(&issue("1", "")))];
     assert_eq!(outcome(archive(&parts, b"#!/bin/sh\n", b"")), "1 ok prefix-data");
     assert_eq!(outcome(archive(&parts, b"", b"a comment")), "1 ok");
@@ -206,7 +206,7 @@ fn around_the_archive() {
 }
 
 #[test]
-fn limits_on_the_archive() {
+fn row_31_limits_on_the_archive() {
     let limits = Limits { total: 4000, entries: 3, ..Limits::default() };
     let outcome = |parts: &[Part]| {
         let opened = Archive::open(Cursor::new(archive(parts, b"", b"")), "x.zip", &limits);
@@ -226,7 +226,7 @@ fn limits_on_the_archive() {
 }
 
 #[test]
-fn documents_that_attack() {
+fn row_32_documents_that_attack() {
     let whole = document(&issue("1", ""));
     // The long ones stand alone: the checksum of this test's archives is slow.
     let bad = |document: String| match document.len() {

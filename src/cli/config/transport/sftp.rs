@@ -116,12 +116,15 @@ impl Table<'_> {
         }
     }
 
-    /// The protocol knows groups by number.
+    /// The protocol knows groups by number only, and has no way to ask for the number of a name.
     fn group(&mut self) -> Option<Option<u32>> {
         let Some(text) = &self.raw.group else { return Some(None) };
         let number = text.parse().ok();
         if number.is_none() {
-            self.say(format!("group is the number of a group over there, not {text:?}"));
+            self.say(format!(
+                "group: SFTP knows groups by number only, not {text:?}; `getent group {text}` on \
+                 the server says the number"
+            ));
         }
         number.map(Some)
     }
