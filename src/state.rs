@@ -23,7 +23,8 @@ pub use links::{Intent, Link, LinkState};
 
 use std::path::{Path, PathBuf};
 
-use crate::db::{Db, Schema, Transaction};
+pub use crate::db::Transaction;
+use crate::db::{Db, Schema};
 use crate::disk::Disk;
 use crate::{Result, codes};
 
