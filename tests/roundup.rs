@@ -16,8 +16,13 @@ use subjects::{fake, fake_options, subject};
 mod faults;
 #[path = "roundup/own.rs"]
 mod own;
+#[path = "roundup/peers.rs"]
+#[allow(dead_code, reason = "shared with tests/roundup_kill.rs")]
+mod peers;
 #[path = "roundup/subjects.rs"]
 mod subjects;
+#[path = "roundup/troubles.rs"]
+mod troubles;
 #[path = "tracker_contract/words.rs"]
 mod words;
 
@@ -50,4 +55,42 @@ over_each![
     takes_any_file_or_says_why_not,
     finds_many_markers_at_once,
     keeps_types,
+];
+
+/// Meets each trouble over the fake, and over real ones by either interface.
+macro_rules! over_each_peer {
+    ($($trouble:ident,)*) => {
+        over_each_peer!(@ trouble_fake_ext, "fake", true, $($trouble,)*);
+        over_each_peer!(@ trouble_fake_plain, "fake", false, $($trouble,)*);
+        over_each_peer!(@ trouble_rest_ext, "rest", true, $($trouble,)*);
+        over_each_peer!(@ trouble_rest_plain, "rest", false, $($trouble,)*);
+        over_each_peer!(@ trouble_xmlrpc_ext, "xmlrpc", true, $($trouble,)*);
+        over_each_peer!(@ trouble_xmlrpc_plain, "xmlrpc", false, $($trouble,)*);
+    };
+    (@ $module:ident, $name:literal, $ext:literal, $($trouble:ident,)*) => {
+        mod $module {
+            $(#[test] fn $trouble() {
+                if let Some(peer) = super::peers::Peer::new($name, $ext) {
+                    super::troubles::$trouble(&peer);
+                }
+            })*
+        }
+    };
+}
+
+over_each_peer![
+    row_20_a_create_whose_answer_is_lost_is_found_and_not_repeated,
+    row_19_a_create_that_was_never_done_is_done_once,
+    row_20_a_comment_or_file_whose_answer_is_lost_is_there_once,
+    rows_19_and_20_an_update_whose_answer_is_lost_is_done_or_done_again,
+    row_24_what_a_person_writes_in_between_is_not_overwritten,
+    row_25_a_field_that_is_refused_costs_only_itself,
+    row_18_too_much_and_too_early_wait_as_long_as_asked,
+    row_19_a_server_error_is_waited_for,
+    row_22_a_log_in_that_ends_mid_run_stops_the_batch_with_one_message,
+    row_23_what_was_retired_is_gone,
+    row_26_texts_come_back_otherwise_without_ping_pong,
+    many_orders_are_done_each_once_and_read_back_together,
+    a_tie_of_another_program_is_found_and_ours_are_noted_beside,
+    a_property_can_hold_the_marker,
 ];

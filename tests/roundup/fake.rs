@@ -19,10 +19,14 @@ mod db;
 pub(crate) enum Trouble {
     /// It is done, but the answer is lost.
     LostAnswer,
+    /// It is done, and the answer is kept back until the other side has gone.
+    HoldAnswer,
     /// The connection breaks before anything is done.
     Broken,
     /// An answer with this status, headers and body; nothing is done.
     Answer(u16, &'static str, &'static str),
+    /// Nothing goes wrong: counts a request.
+    Nothing,
     /// Somebody else writes this property of the item just before.
     EditedBefore(&'static str, &'static str),
 }
@@ -42,12 +46,15 @@ pub(crate) struct Fake {
     db: Arc<Mutex<Db>>,
 }
 
-struct Request {
-    method: String,
-    path: String,
-    query: Vec<(String, String)>,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// As it was sent.
+    pub(crate) target: String,
+    /// Below the tracker, without the query.
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -97,6 +104,12 @@ impl Fake {
         self.db.lock().unwrap().plan.push(Planned { method, path, times, trouble });
     }
 
+    /// Nothing goes wrong any more; answers how many troubles were not met.
+    pub(crate) fn heal(&self) -> usize {
+        let plan = std::mem::take(&mut self.db.lock().unwrap().plan);
+        plan.iter().map(|planned| planned.times).sum()
+    }
+
     /// The requests since this was last asked, `GET issue`.
     pub(crate) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.db.lock().unwrap().seen)
@@ -124,8 +137,13 @@ impl Fake {
 fn serve(stream: TcpStream, db: &Mutex<Db>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some(request) = read_request(&mut reader) {
+    while let Some(request) = read_request(&mut reader, "/demo") {
         let answer = db.lock().unwrap().meet(&request);
+        if matches!(&answer, Some(Answer(0, ..))) {
+            // Until whoever asked is gone.
+            let _ = reader.read(&mut [0]);
+            return;
+        }
         let Some(Answer(status, headers, body)) = answer else { return };
         let head = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
@@ -137,7 +155,7 @@ fn serve(stream: TcpStream, db: &Mutex<Db>) {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn read_request(reader: &mut BufReader<TcpStream>, tracker: &str) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split_whitespace();
@@ -153,13 +171,13 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let path = path.strip_prefix("/demo").unwrap().trim_end_matches('/').to_owned();
+    let path = path.strip_prefix(tracker).unwrap().trim_end_matches('/').to_owned();
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
     };
     let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
-    Some(Request { method, path, query, headers, body })
+    Some(Request { method, target: target.clone(), path, query, headers, body })
 }
 
 fn decode(text: &str) -> String {

@@ -137,7 +137,11 @@ impl Db {
             _ => {}
         }
         let answer = self.answer(request);
-        if matches!(trouble, Some(Trouble::LostAnswer)) { None } else { Some(answer) }
+        match trouble {
+            Some(Trouble::LostAnswer) => None,
+            Some(Trouble::HoldAnswer) => Some(Answer(0, String::new(), Vec::new())),
+            _ => Some(answer),
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Answer {

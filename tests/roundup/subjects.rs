@@ -11,6 +11,8 @@ use renamed::Renamed;
 
 #[path = "fake.rs"]
 pub(crate) mod fake;
+#[path = "gate.rs"]
+pub(crate) mod gate;
 #[path = "renamed.rs"]
 pub(crate) mod renamed;
 
@@ -74,7 +76,12 @@ pub(crate) fn subject(name: &str, change: impl FnOnce(&mut Options)) -> Option<S
     };
     options.interface = *interface;
     change(&mut options);
+    let tracker = Renamed::new(Roundup::new(options).unwrap());
+    Some(Subject { tracker, _alone: Some(alone(variable)) })
+}
+
+/// Nobody else is in the tracker of this variable.
+pub(crate) fn alone(variable: &str) -> MutexGuard<'static, ()> {
     let tracker = if variable.ends_with("EXT") { &EXT } else { &PLAIN };
-    let alone = tracker.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(Subject { tracker: Renamed::new(Roundup::new(options).unwrap()), _alone: Some(alone) })
+    tracker.lock().unwrap_or_else(PoisonError::into_inner)
 }

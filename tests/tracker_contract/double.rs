@@ -71,6 +71,55 @@ fn each_trouble_strikes_its_verb_once() {
     }
 }
 
+/// What is not an error of a call: how long to wait, a search that lags, twins, a check that fails.
+#[test]
+fn each_other_kind_of_trouble_is_met_once() {
+    let Subject { tracker, dir: _dir } = start();
+    let hour = std::time::Duration::from_secs(3600);
+    for verb in every(&tracker).into_iter().map(|(verb, _)| verb) {
+        let Subject { tracker, dir: _dir } = start();
+        tracker.plan(Planned::next(verb, Trouble::Busy(hour)));
+        for (called, result) in every(&tracker) {
+            let waits = result.err().and_then(|error| error.retry_after);
+            assert_eq!(waits, (called == verb).then_some(hour), "{verb:?}");
+        }
+    }
+    let Subject { tracker, dir: _dir } = start();
+    let (there, absent) = (Probed::Found(vec!["ISS-1".into()]), Probed::Absent);
+    let probe = || tracker.probe(&["main/p:1", "main/p:9"], "").unwrap();
+    tracker.plan(Planned::next(Verb::Probe, Trouble::Lagging));
+    assert_eq!(probe(), [Probed::Unsure, Probed::Unsure]);
+    assert_eq!(probe(), [there, absent]);
+    tracker.plan(Planned::next(Verb::Find, Trouble::Twins));
+    assert_eq!(tracker.find("main/p:1").unwrap().len(), 2);
+    assert_eq!(tracker.find_many(&["main/p:1"]).unwrap(), [["ISS-1"]]);
+    tracker.plan(Planned::next(Verb::Check, Trouble::Unavailable));
+    let failed = |checked: Vec<engsync::tracker::Checked>| {
+        checked.into_iter().filter_map(|checked| checked.found.err()).count()
+    };
+    assert_eq!((failed(tracker.check()), failed(tracker.check())), (1, 0));
+}
+
+/// Orders meet the troubles of the verbs they consist of.
+#[test]
+fn orders_meet_the_troubles_of_their_verbs() {
+    for (verb, made) in [(Verb::Create, 0), (Verb::Comment, 1), (Verb::Attach, 1)] {
+        let subject = doubled();
+        subject.tracker.plan(Planned::next(verb, Trouble::Unavailable));
+        let photo = file("photo.jpg", b"jpeg");
+        let order = |n: u32| Order {
+            marker: format!("main/p:{n}"),
+            comments: vec![note("c", "t")],
+            files: vec![&photo],
+            ..Order::default()
+        };
+        let receipts = subject.tracker.write_many(&[order(1), order(2)], &|| true);
+        assert_eq!(receipts[0].error.as_ref().unwrap().fault, Fault::Wait, "{verb:?}");
+        assert!(!receipts[1].tried, "{verb:?}: no further order is begun");
+        assert_eq!(subject.tracker.find("main/p:1").unwrap().len(), made, "{verb:?}");
+    }
+}
+
 #[test]
 fn in_doubt_is_done_and_unavailable_is_not() {
     for (trouble, done) in [(Trouble::InDoubt, 1), (Trouble::Unavailable, 0)] {

@@ -7,7 +7,7 @@ use super::cut::Cuts;
 use super::intent::{announce, announced};
 use super::work::Work;
 use crate::issue::{Issue, Value};
-use crate::state::{ConflictRow, EntryKind, Link, Transaction};
+use crate::state::{Base, ConflictRow, EntryKind, Link};
 use crate::tracker::Changes;
 use crate::{Error, NOT_FOUND, Result};
 
@@ -112,10 +112,25 @@ fn decide(
     let field = &conflict.field;
     if work.is_partners(field) {
         // Nothing is to be said of it; the same value, delivered again, does not undo this.
-        work.link.base.keep(field, decided.value.clone(), conflict.remote.clone());
-        return close(context, row, decided, work, last.or(whole));
+        let here = work.local.as_ref().and_then(|local| local.fields.get(field)).cloned();
+        work.link.base.keep(field, here, conflict.remote.clone());
+    } else {
+        settle(&mut work.link.base, conflict, &decided);
     }
-    let base = &mut work.link.base;
+    let record = Conflict { decision: Some(decided), ..conflict.clone() };
+    context.state.update_conflict(row.id, "resolved", &record)?;
+    work.owe();
+    let outcome = work.finish();
+    work.save(&outcome, EntryKind::In)?;
+    announced(context, &work.link)?;
+    if let Some(transaction) = last.or(whole) {
+        transaction.commit()?;
+    }
+    Ok(outcome)
+}
+
+/// Both sides are to have what was decided.
+fn settle(base: &mut Base, conflict: &Conflict, decided: &Decided) {
     let theirs = decided.value == conflict.remote;
     let told = base.sent.as_ref().is_some_and(|sent| sent.says(&conflict.remote_field));
     if !(theirs && told) {
@@ -129,25 +144,4 @@ fn decide(
         base.two_way.insert(conflict.field.clone());
         base.untold.insert(conflict.field.clone());
     }
-    close(context, row, decided, work, last.or(whole))
-}
-
-/// Remembers a decision.
-fn close(
-    context: &Context<'_>,
-    row: &ConflictRow<Conflict>,
-    decided: Decided,
-    mut work: Work<'_>,
-    transaction: Option<Transaction<'_>>,
-) -> Result<Outcome> {
-    let record = Conflict { decision: Some(decided), ..row.record.clone() };
-    context.state.update_conflict(row.id, "resolved", &record)?;
-    work.owe();
-    let outcome = work.finish();
-    work.save(&outcome, EntryKind::In)?;
-    announced(context, &work.link)?;
-    if let Some(transaction) = transaction {
-        transaction.commit()?;
-    }
-    Ok(outcome)
 }

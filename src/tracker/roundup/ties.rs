@@ -218,13 +218,18 @@ impl Roundup {
                 return Ok(());
             }
         }
+        let mut before: Vec<String> = sorted.markers().into_iter().map(str::to_owned).collect();
         if let Some(property) = property {
+            let now = self.api()?.look("issue", key, &[property])?;
+            let (issue, _) = now.ok_or_else(|| gone("issue", key))?;
+            before.push(issue.text(property).to_owned());
             self.set_text("issue", key, property, marker.unwrap_or_default())?;
         } else {
             self.tie_by_message(key, marker, &sorted)?;
         }
+        before.retain(|before| !before.is_empty() && Some(before.as_str()) != marker);
         if self.has_states()? {
-            self.untie_states(key, &sorted, marker)?;
+            self.untie_states(key, &before)?;
         }
         if let Some(marker) = marker {
             self.note_tie(key, marker);
@@ -257,10 +262,9 @@ impl Roundup {
     }
 
     /// Takes the issue out of the notes of the markers that it carried.
-    fn untie_states(&self, key: &str, sorted: &Messages<'_>, keep: Option<&str>) -> Result<()> {
-        let before: Vec<&str> = sorted.markers();
+    fn untie_states(&self, key: &str, before: &[String]) -> Result<()> {
         for state in self.states(key)? {
-            for marker in before.iter().filter(|marker| Some(**marker) != keep) {
+            for marker in before {
                 let (partner, number) = halves(marker);
                 let tracker = self.linked("ext_tracker", None, self.ext_name(partner))?;
                 if tracker.as_deref() == Some(state.text("ext_tracker"))
