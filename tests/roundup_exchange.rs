@@ -59,6 +59,15 @@ local = "activity"
 remote = "updated"
 "##;
 
+/// What is said of the other tracker, where the instance has a place for it: a class whose items
+/// link back to the issue.
+const BACK: &str = r##"
+[[partner.oem.rule]]
+kind = "to_local"
+local = "/ext_tracker_state/ext_status"
+remote = "crstatus"
+"##;
+
 /// A site whose tracker is the Roundup in `variable`, and a number that is only its own.
 struct Scene {
     site: Site,
@@ -91,7 +100,8 @@ impl Scene {
         let tracker = format!(
             "kind = \"roundup\"\nurl = {url:?}\napi = {api:?}\nuser = {user:?}\npassword_file = \"password\"\n{mark}"
         );
-        let text = config("", "", RULES).replace("kind = \"embedded\"\n", &tracker).replace(
+        let rules = if keyword { format!("{RULES}{BACK}") } else { RULES.to_owned() };
+        let text = config("", "", &rules).replace("kind = \"embedded\"\n", &tracker).replace(
             "short_name = \"BEG\"\n\n[spool]",
             &format!("short_name = \"BEG\"\ninstallation = \"t{number}\"\n\n[spool]"),
         );
@@ -113,6 +123,21 @@ impl Scene {
         let ran = self.site.engsync(&["run", "--json"]);
         assert!(ran.code <= 1, "{}\n{}", ran.out, ran.err);
         ran.json()
+    }
+
+    /// An administrator retires the issue.
+    fn retire(&self, key: &str) {
+        let (user, password) = login("ENGSYNC_ROUNDUP_ADMIN_LOGIN");
+        let auth = Auth::Basic { user, password: Secret::new(&password) };
+        let http = http::Options { url: self.url.clone(), auth, ..http::Options::default() };
+        let http = Http::new(&http).unwrap();
+        let path = format!("/rest/data/issue/{key}");
+        let etag = http.call(Request::get(&path)).unwrap().header("etag").unwrap().to_owned();
+        let retire = Request::delete(&path)
+            .header("if-match", etag)
+            .header("origin", http.base().origin())
+            .header("x-requested-with", "test");
+        http.call(retire).unwrap();
     }
 
     /// A run with nothing left to do; what the tracker did of its own accord is taken first.
@@ -143,6 +168,17 @@ impl Content for Bytes {
 
 fn issue(tracker: &Roundup, key: &str) -> Issue {
     tracker.get_many(&[key.to_owned()]).unwrap().remove(0).unwrap()
+}
+
+/// What the item that links back says.
+fn back(scene: &Scene, key: &str) -> String {
+    const STATUS: &str = "/ext_tracker_state/ext_status";
+    let (user, password) = login("ENGSYNC_ROUNDUP_OTHER_LOGIN");
+    let auth = Auth::Basic { user: user.clone(), password: Secret::new(&password) };
+    let http = http::Options { url: scene.url.clone(), auth, ..http::Options::default() };
+    let fields = vec![STATUS.to_owned()];
+    let tracker = Roundup::new(Options { http, user, fields, ..Options::default() }).unwrap();
+    issue(&tracker, key).fields.text(STATUS)
 }
 
 fn exchange(variable: &str, api: &str) {
@@ -185,6 +221,10 @@ fn exchange(variable: &str, api: &str) {
     assert_eq!(made.attachments[0].digest().unwrap().1, 12);
     let marker = format!("t{0}/oem:{0}", scene.number);
     assert_eq!(tracker.find(&marker).unwrap(), [key.as_str()]);
+    if scene.keyword {
+        let status = back(&scene, &key);
+        assert_eq!(status, "REQUESTED");
+    }
     scene.settles();
 
     // Out: a colleague works on it.
@@ -229,6 +269,16 @@ fn exchange(variable: &str, api: &str) {
     assert_eq!(now.fields.text("title"), "Fensterheber klemmt immer");
     assert_eq!((now.comments.len(), now.attachments.len()), (3, 2));
     scene.settles();
+
+    // Retired: it is told once, and nothing is made in its place.
+    scene.retire(&key);
+    let ran = site.engsync(&["run", "--json"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    let held = &ran.json()["packages"][0]["issues"][0]["held"];
+    assert_eq!(held[0]["code"], "local-gone", "{}", ran.out);
+    let ran = site.engsync(&["run"]);
+    assert!(ran.code == 0 && ran.out.starts_with("nothing to do"), "{}{}", ran.out, ran.err);
+    assert_eq!(tracker.find(&marker).unwrap(), [""; 0]);
 }
 
 #[test]
@@ -239,6 +289,11 @@ fn an_exchange_over_rest_with_ext_classes() {
 #[test]
 fn an_exchange_over_rest_with_the_classic_template() {
     exchange("ENGSYNC_ROUNDUP_PLAIN", "rest");
+}
+
+#[test]
+fn an_exchange_over_xmlrpc_with_ext_classes() {
+    exchange("ENGSYNC_ROUNDUP_EXT", "xmlrpc");
 }
 
 #[test]
