@@ -92,5 +92,6 @@ over_each_peer![
     row_26_texts_come_back_otherwise_without_ping_pong,
     many_orders_are_done_each_once_and_read_back_together,
     a_tie_of_another_program_is_found_and_ours_are_noted_beside,
+    comments_are_noted_where_there_is_a_place,
     a_property_can_hold_the_marker,
 ];

@@ -198,7 +198,7 @@ fn answers_are_lost(name: &str, ext: bool) {
     let kinds = [
         ("POST", "msg"),
         ("POST", "issue"),
-        ("POST", "ext_tracker"),
+        ("POST", "ext_"),
         ("POST", "file"),
         ("PATCH", "issue"),
         ("PUT", "issue"),

@@ -81,6 +81,15 @@ impl Db {
         if ext {
             classes.insert("ext_tracker", BTreeMap::from([("name", string())]));
             classes.insert(
+                "ext_msg",
+                BTreeMap::from([
+                    ("ext_id", string()),
+                    ("key", string()),
+                    ("ext_tracker", link("ext_tracker")),
+                    ("msg", link("msg")),
+                ]),
+            );
+            classes.insert(
                 "ext_tracker_state",
                 BTreeMap::from([
                     ("ext_id", string()),

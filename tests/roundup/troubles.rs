@@ -1,6 +1,7 @@
 //! A Roundup that breaks, refuses, and is written by others: each loses nothing and makes nothing
 //! twice. Rows 18 to 26 of the fault matrix, over the fake and over real ones.
 
+use engsync::tracker::http;
 use engsync::tracker::{EDITED_MEANWHILE, Order, Probed, TRACKER_UNAVAILABLE};
 
 use super::peers::Peer;
@@ -344,6 +345,30 @@ pub(crate) fn a_tie_of_another_program_is_found_and_ours_are_noted_beside(peer: 
     assert!(names.contains(&"unread".to_owned()) && names.contains(&"testing".to_owned()));
     assert_eq!(schema.field("/ext_tracker_state/ext_status").unwrap().allowed, None);
     assert!(schema.field("/msg/content").is_none() && schema.field("title.name").is_none());
+}
+
+/// Where the instance has a class for it, a comment's token stands there, too, once.
+pub(crate) fn comments_are_noted_where_there_is_a_place(peer: &Peer) {
+    let tracker = peer.tracker();
+    let key = make_titled(peer, &tracker, 1);
+    let token = peer.marker(7);
+    let id = tracker.comment(&key, &note("hallo", &token)).unwrap();
+    assert_eq!(tracker.comment(&key, &note("hallo", &token)).unwrap(), id);
+    let posts = peer.seen().iter().filter(|seen| *seen == "POST ext_msg").count();
+    assert_eq!(posts, usize::from(peer.ext));
+    if peer.ext {
+        let http = http::Http::new(&peer.options().http).unwrap();
+        let noted = http::Request::get("/rest/data/ext_msg")
+            .query("ext_id:", &token)
+            .query("@verbose", "0")
+            .query("@fields", "msg,ext_tracker,key");
+        let found = http.call(noted).unwrap().json().unwrap();
+        let found = found["data"]["collection"].as_array().unwrap().clone();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let said = found[0].to_string();
+        assert!(said.contains(&format!("\"{id}\"")), "{said} names message {id}");
+        assert!(!found[0]["ext_tracker"].is_null() && said.contains(&token), "{said}");
+    }
 }
 
 pub(crate) fn a_property_can_hold_the_marker(peer: &Peer) {

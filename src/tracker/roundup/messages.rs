@@ -112,6 +112,7 @@ impl Roundup {
             }
         };
         api.relink("issue", key, "messages", Relink::Add(&id))?;
+        self.note_comment(key, &comment.token, &id);
         Ok(id)
     }
 

@@ -19,6 +19,7 @@ use crate::{CONFIG, Error, Result};
 const MANY: usize = 4;
 
 const STATE: &str = "ext_tracker_state";
+const MESSAGE: &str = "ext_msg";
 
 /// Issues by marker.
 type Ties = BTreeMap<String, BTreeSet<String>>;
@@ -196,6 +197,37 @@ impl Roundup {
             ("issue".to_owned(), Data::Text(key.to_owned())),
         ]);
         self.api()?.create(STATE, &values).map(drop)
+    }
+
+    /// Also notes the token of a comment where people and other programs look for it; no loss
+    /// where that cannot be done.
+    pub(super) fn note_comment(&self, key: &str, token: &str, message: &str) {
+        if let Err(error) = self.note_message(key, token, message) {
+            tracing::warn!(key, message, %error, "the comment is not noted in ext_msg");
+        }
+    }
+
+    fn note_message(&self, key: &str, token: &str, message: &str) -> Result<()> {
+        let classes = self.classes()?;
+        let holds = classes.kind(MESSAGE, "msg") == Some(Kind::Link("msg".to_owned()))
+            && classes.kind(MESSAGE, "ext_id") == Some(Kind::Text);
+        if token.is_empty() || !holds {
+            return Ok(());
+        }
+        let text = |text: &str| Data::Text(text.to_owned());
+        let mut values =
+            Values::from([("msg".to_owned(), text(message)), ("ext_id".to_owned(), text(token))]);
+        if classes.kind(MESSAGE, "key") == Some(Kind::Text) {
+            // By custom its key, so that it is unique.
+            values.insert("key".to_owned(), Data::Text(format!("{token}.{key}")));
+        }
+        if let Some(link) = classes.link_to(MESSAGE, "ext_tracker")
+            && self.has_states()?
+            && let Some(state) = self.states(key)?.first()
+        {
+            values.insert(link.to_owned(), text(state.text("ext_tracker")));
+        }
+        self.api()?.create(MESSAGE, &values).map(drop)
     }
 
     fn states(&self, key: &str) -> Result<Vec<Item>> {
