@@ -39,9 +39,8 @@ use app::{Access, App, SystemClock};
 use args::{Cli, Command, Global, LogFormat};
 use style::{Style, Tone};
 
-use crate::disk::Disk;
-use crate::exchange::{self, Import, Report};
-use crate::{Error, Fault};
+use crate::exchange::{self, Due, Import, Report, Tools};
+use crate::{Error, Fault, Result};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,87 +95,23 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
 
 fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
-        Command::Init { dir } => {
-            let dir = dir.as_deref().unwrap_or(Path::new("."));
-            let path = init::place(dir)?;
-            if !global.dry_run {
-                init::write(dir, &path, &Disk::default())?;
-            }
-            if global.json {
-                print_json(&json!({ "created": path }))?;
-            } else if global.dry_run {
-                print(&format!("would write {} and the spool beside it\n", path.display()))?;
-            } else {
-                let next = format!(
-                    "wrote {} and the spool beside it\nnext: edit it, then `engsync check -c {}`\n",
-                    path.display(),
-                    path.display()
-                );
-                print(&next)?;
-            }
-            Ok(Exit::Done)
-        }
-        Command::Run => {
-            let app = App::open(global, access(global), "engsync")?;
-            let bars = progress::Bars::new(!global.quiet && !global.json);
-            let wall = SystemClock(None);
-            let report = exchange::run(&app.tools(global, &wall, &bars));
-            after_pass(&app, global, report.is_ok());
-            show_report(&report?, global)
-        }
+        Command::Init { dir } => init::run(dir.as_deref().unwrap_or(Path::new(".")), global),
+        Command::Run => pass(global, Due::All, exchange::run),
         Command::Watch => watch::run(global),
+        Command::Exchange { partners } if partners.is_empty() => {
+            pass(global, Due::All, exchange::exchange)
+        }
         Command::Exchange { partners } => {
-            let app = App::open(global, access(global), "engsync")?;
-            let bars = progress::Bars::new(!global.quiet && !global.json);
-            let wall = SystemClock(None);
-            let mut tools = app.tools(global, &wall, &bars);
-            if !partners.is_empty() {
-                tools.due = exchange::Due::Only(partners.iter().cloned().collect());
-            }
-            let report = exchange::exchange(&tools);
-            after_pass(&app, global, report.is_ok());
-            show_report(&report?, global)
+            pass(global, Due::Only(partners.iter().cloned().collect()), exchange::exchange)
         }
         Command::Pack(args) => pack::run(args, global),
         Command::Inspect { paths } => inspect::run(paths, global),
         Command::Check { write_probe } => check::run(global, *write_probe),
-        Command::Status { check } => {
-            let app = App::open(global, Access::Overlay, "engsync")?;
-            let status = status::Status::whole(&app, &SystemClock(None))?;
-            if global.json {
-                print_json(&status)?;
-            } else if !global.quiet || status.is_trouble() {
-                print(&status.render(out_style(global)))?;
-            }
-            Ok(if *check && status.is_trouble() { Exit::Trouble } else { Exit::Done })
-        }
+        Command::Status { check } => status::run(global, *check),
         Command::Log { partner, issue, csv } => {
-            let app = App::open(global, Access::Overlay, "engsync")?;
-            let lines = log::read(&app.state, partner.as_deref(), issue.as_deref())?;
-            match csv {
-                Some(path) if path == Path::new("-") => print_bytes(&log::csv(&lines)?)?,
-                Some(path) => app.disk.replace(path, &log::csv(&lines)?)?,
-                None if global.json => print_json(&lines)?,
-                None => print(&log::render(&lines, out_style(global)))?,
-            }
-            Ok(Exit::Done)
+            log::run(global, partner.as_deref(), issue.as_deref(), csv.as_deref())
         }
-        Command::Release { name } => {
-            let app = App::open(global, operator(global), "engsync")?;
-            let from = app.spool.release(name)?;
-            if let Ok(package) = name.chars().take(20).collect::<String>().parse() {
-                app.state.forget_parts(&package)?;
-            }
-            if global.json {
-                print_json(&json!({ "released": name, "from": from }))?;
-            } else {
-                let verb = if global.dry_run { "would go from" } else { "from" };
-                let text =
-                    format!("{name}: {verb} {from}/ back to incoming/; the next run takes it\n");
-                print(&text)?;
-            }
-            Ok(Exit::Done)
-        }
+        Command::Release { name } => again::release(global, name),
         Command::Replay { name } => again::replay(global, name),
         Command::Resend { name } => again::resend(global, name),
         Command::Reissue { name } => again::reissue(global, name),
@@ -200,6 +135,16 @@ fn command_of(command: &Command, global: &Global) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// One pass of `work`, and its report.
+fn pass(global: &Global, due: Due, work: fn(&Tools<'_>) -> Result<Report>) -> anyhow::Result<Exit> {
+    let app = App::open(global, access(global), "engsync")?;
+    let bars = progress::Bars::new(!global.quiet && !global.json);
+    let wall = SystemClock(None);
+    let report = work(&Tools { due, ..app.tools(global, &wall, &bars) });
+    after_pass(&app, global, report.is_ok());
+    show_report(&report?, global)
 }
 
 fn access(global: &Global) -> Access {

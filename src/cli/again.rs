@@ -1,4 +1,4 @@
-//! `replay`, `resend`, `reissue`: once more, on purpose.
+//! `release`, `replay`, `resend`, `reissue`: once more, on purpose.
 
 use serde_json::json;
 
@@ -6,6 +6,22 @@ use super::app::{App, SystemClock};
 use super::args::Global;
 use super::{Exit, operator, print, print_json, progress};
 use crate::exchange::{self, Again};
+
+/// A package of `corrupt/` or `deferred/` again.
+pub(super) fn release(global: &Global, directory: &str) -> anyhow::Result<Exit> {
+    let app = App::open(global, operator(global), "engsync")?;
+    let from = app.spool.release(directory)?;
+    if let Ok(package) = directory.chars().take(20).collect::<String>().parse() {
+        app.state.forget_parts(&package)?;
+    }
+    if global.json {
+        print_json(&json!({ "released": directory, "from": from }))?;
+    } else {
+        let verb = if global.dry_run { "would go from" } else { "from" };
+        print(&format!("{directory}: {verb} {from}/ back to incoming/; the next run takes it\n"))?;
+    }
+    Ok(Exit::Done)
+}
 
 /// A package of `done/` again.
 pub(super) fn replay(global: &Global, directory: &str) -> anyhow::Result<Exit> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::app::{Access, App, SystemClock};
 use super::args::Global;
-use super::style::{Tone, plain};
+use super::style::{Style, Tone, plain};
 use super::table::Table;
 use super::{Exit, config, error_json, out_style, print, print_json, tell_error};
 use crate::engdat::{self, FileEntry};
@@ -46,6 +46,31 @@ impl Found {
             self.unseen.get_or_insert(error);
         }
         looked
+    }
+}
+
+impl Found {
+    /// It for people.
+    fn render(&self, path: &Path, style: Style) -> String {
+        let mut text = String::new();
+        for line in &self.well {
+            text.push_str(&format!("{}\n", plain(line)));
+        }
+        for tried in self.transports.iter().filter(|tried| tried.error.is_none()) {
+            let remark = plain(tried.remark.as_deref().unwrap_or("good"));
+            text.push_str(&format!("{}: {}: {remark}\n", tried.partner, plain(&tried.what)));
+        }
+        let words =
+            [(Tone::Bad, "problem:", &self.problems), (Tone::Trouble, "warning:", &self.warnings)];
+        for (tone, word, texts) in words {
+            for one in texts {
+                text.push_str(&format!("{} {}\n", style.paint(tone, word), plain(one)));
+            }
+        }
+        if self.problems.is_empty() {
+            text.push_str(&format!("{}: no problems\n", path.display()));
+        }
+        text
     }
 }
 
@@ -100,30 +125,7 @@ pub(super) fn run(global: &Global, write_probe: bool) -> anyhow::Result<Exit> {
         }
         print_json(&document)?;
     } else {
-        let style = out_style(global);
-        let mut text = String::new();
-        for line in &found.well {
-            text.push_str(&format!("{}\n", plain(line)));
-        }
-        for tried in found.transports.iter().filter(|tried| tried.error.is_none()) {
-            let remark = tried.remark.as_deref().unwrap_or("good");
-            let remark = plain(remark);
-            text.push_str(&format!("{}: {}: {remark}\n", tried.partner, plain(&tried.what)));
-        }
-        for problem in &found.problems {
-            text.push_str(&format!("{} {}\n", style.paint(Tone::Bad, "problem:"), plain(problem)));
-        }
-        for warning in &found.warnings {
-            text.push_str(&format!(
-                "{} {}\n",
-                style.paint(Tone::Trouble, "warning:"),
-                plain(warning)
-            ));
-        }
-        if found.problems.is_empty() {
-            text.push_str(&format!("{}: no problems\n", path.display()));
-        }
-        print(&text)?;
+        print(&found.render(&path, out_style(global)))?;
     }
     if let Some(error) = unseen {
         tell_error(&error, global);

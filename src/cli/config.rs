@@ -141,8 +141,8 @@ impl Reader<'_> {
         let mut bad = |text| self.problems.push(text);
         let tracker = tracker::settings(&raw.tracker, self.base, &mut bad);
         let limits = Limits {
-            entry: raw.limits.entry_mib << 20,
-            total: raw.limits.total_mib << 20,
+            entry: raw.limits.entry_mib.saturating_mul(1 << 20),
+            total: raw.limits.total_mib.saturating_mul(1 << 20),
             entries: raw.limits.entries,
             ratio: raw.limits.ratio,
             ..Limits::default()

@@ -1,11 +1,15 @@
 //! `log`: the journal of packages and issue changes.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
+use super::app::{Access, App};
+use super::args::Global;
 use super::report;
 use super::style::{Style, Tone, plain};
+use super::{Exit, out_style, print, print_bytes, print_json};
 use crate::state::{EntryKind, Filter, PackageRow, State};
 use crate::sync::{Change, Side};
 use crate::{Error, Result};
@@ -33,6 +37,24 @@ pub(super) enum Line {
     },
 }
 
+/// Shows it, or writes it as CSV to a file (`-`: to stdout).
+pub(super) fn run(
+    global: &Global,
+    partner: Option<&str>,
+    issue: Option<&str>,
+    to: Option<&Path>,
+) -> anyhow::Result<Exit> {
+    let app = App::open(global, Access::Overlay, "engsync")?;
+    let lines = read(&app.state, partner, issue)?;
+    match to {
+        Some(path) if path == Path::new("-") => print_bytes(&csv(&lines)?)?,
+        Some(path) => app.disk.replace(path, &csv(&lines)?)?,
+        None if global.json => print_json(&lines)?,
+        None => print(&render(&lines, out_style(global)))?,
+    }
+    Ok(Exit::Done)
+}
+
 impl Line {
     fn at(&self) -> &str {
         match self {
@@ -42,7 +64,7 @@ impl Line {
 }
 
 /// The lines, newest last.
-pub(super) fn read(state: &State, partner: Option<&str>, issue: Option<&str>) -> Result<Vec<Line>> {
+fn read(state: &State, partner: Option<&str>, issue: Option<&str>) -> Result<Vec<Line>> {
     let mut lines: Vec<Line> = state
         .entries::<Change>(&Filter { partner, issue })?
         .into_iter()
@@ -68,7 +90,7 @@ pub(super) fn read(state: &State, partner: Option<&str>, issue: Option<&str>) ->
 }
 
 /// For people.
-pub(super) fn render(lines: &[Line], style: Style) -> String {
+fn render(lines: &[Line], style: Style) -> String {
     let mut text = String::new();
     for line in lines {
         match line {
@@ -105,7 +127,7 @@ pub(super) fn render(lines: &[Line], style: Style) -> String {
 
 /// As CSV, one line a change; a cell that a spreadsheet would take for a formula is defused by
 /// a leading apostrophe.
-pub(super) fn csv(lines: &[Line]) -> Result<Vec<u8>> {
+fn csv(lines: &[Line]) -> Result<Vec<u8>> {
     let fail =
         |error: csv::Error| Error::setup(crate::DISK, "cannot write the log as CSV").because(error);
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::app::App;
+use super::app::{Access, App, SystemClock};
+use super::args::Global;
 use super::style::{Style, Tone, plain};
+use super::{Exit, out_style, print, print_json};
 use crate::sync::conflict::Conflict;
 use crate::{Clock, Result, stamp};
 
@@ -84,6 +86,18 @@ pub(super) struct ConflictStatus {
     pub remote: String,
     pub field: String,
     pub kind: String,
+}
+
+/// Shows it; with `check` the exit code says whether something stands that needs a person.
+pub(super) fn run(global: &Global, check: bool) -> anyhow::Result<Exit> {
+    let app = App::open(global, Access::Overlay, "engsync")?;
+    let status = Status::whole(&app, &SystemClock(None))?;
+    if global.json {
+        print_json(&status)?;
+    } else if !global.quiet || status.is_trouble() {
+        print(&status.render(out_style(global)))?;
+    }
+    Ok(if check && status.is_trouble() { Exit::Trouble } else { Exit::Done })
 }
 
 impl Status {
@@ -262,7 +276,7 @@ impl Status {
             );
         }
         for name in &self.foreign {
-            let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
+            let _ = writeln!(text, "foreign   {}  no part of a package; left alone", plain(name));
         }
         for Gap { partner, name } in &self.gaps {
             let _ = writeln!(

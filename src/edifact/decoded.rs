@@ -85,12 +85,6 @@ impl Decoded {
         &self.interchange
     }
 
-    /// Gives the interchange back.
-    #[must_use]
-    pub fn into_interchange(self) -> Interchange {
-        self.interchange
-    }
-
     /// The segments in order.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = DecodedSegment<'_>> {
         (0..self.interchange.spans.len()).map(|index| DecodedSegment { decoded: self, index })

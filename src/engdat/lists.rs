@@ -20,9 +20,6 @@ pub const DOCUMENTS: CodeList = &[("310", "offer")];
 /// LOF relation codes.
 pub const RELATIONS: CodeList = &[("LAY", "layer conventions")];
 
-/// TOT units.
-pub const UNITS: CodeList = &[("PCE", "pieces")];
-
 /// The meaning of `code`, if it is known.
 #[must_use]
 pub fn meaning(list: CodeList, code: &str) -> Option<&'static str> {

@@ -299,7 +299,7 @@ impl Step<'_, '_> {
 pub(super) const MADE: &str = "made:";
 
 /// Under what a partner's comment is remembered: its id, else a digest of what it says.
-pub(super) fn comment_key(comment: &Comment) -> String {
+fn comment_key(comment: &Comment) -> String {
     if !comment.id.is_empty() {
         return comment.id.clone();
     }

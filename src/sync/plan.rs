@@ -51,7 +51,7 @@ impl<'a> Sides<'a> {
 
     /// The local value.
     #[must_use]
-    pub fn local_value(&self, field: &str) -> Option<&'a Value> {
+    fn local_value(&self, field: &str) -> Option<&'a Value> {
         self.local.and_then(|local| local.fields.get(field))
     }
 }

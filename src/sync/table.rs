@@ -179,18 +179,6 @@ impl Table {
         }
         open
     }
-
-    /// The values that some row asks of the `index`-th local field.
-    #[must_use]
-    pub fn values_of(&self, index: usize) -> Vec<&str> {
-        self.rows
-            .iter()
-            .filter_map(|row| match row.cells.get(index) {
-                Some(Cell::Is(value)) => Some(value.as_str()),
-                _ => None,
-            })
-            .collect()
-    }
 }
 
 #[cfg(test)]
