@@ -177,8 +177,8 @@ fn misbehaves(way: Way, step: Step, deed: Deed) {
     let case = format!("{way:?} {step:?} {deed:?}: {took:?}: {}", ran.err);
     is_synced(&site, &ran);
     assert!(ran.err.contains("the mail could not be sent"), "{case}");
-    // Six seconds, and what a busy machine needs for all of these at a time.
-    assert!(took < Duration::from_secs(25), "{case}");
+    // Six seconds, and what a busy machine needs for all of these at a time: none waits for good.
+    assert!(took < Duration::from_secs(60), "{case}");
     // What it did not take is told when it is well again.
     let well = Server::start(&authority, way, Shown::Good, None);
     let text = fs::read_to_string(site.path("engsync.toml")).unwrap();

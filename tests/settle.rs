@@ -137,7 +137,7 @@ fn the_service_sees_a_deadline_pass_and_the_late_part_come() {
     let site = Site::with("wait_hours = 1\nsettle_seconds = 0\nscan_seconds = 1", RULES);
     let parts = whole();
     put(&site, &vec![parts[0].clone()]);
-    age(&site, "spool/incoming", Duration::from_secs(3600 - 3));
+    age(&site, "spool/incoming", Duration::from_secs(3600 - 7));
     let _service = Service::start(&site, &[]);
     std::thread::sleep(Duration::from_millis(1000));
     assert_eq!(site.list("spool/deferred"), Vec::<String>::new(), "its time is not over");

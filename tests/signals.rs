@@ -10,7 +10,6 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use common::service::{RARELY, Service, defect, is_done, log_of, until};
 use common::{RULES, Site, package};
@@ -84,9 +83,8 @@ fn a_service_that_waits_for_a_persons_command_lives_and_ends_when_it_is_told_to(
     until(&site, "it lives", || systemd.count("WATCHDOG=1") > before + 3);
     assert!(!is_done(&site, FIRST));
     service.signal("-TERM");
-    let begun = Instant::now();
     assert_eq!(service.end(), Some(0), "{}", log_of(&site));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(systemd.count("STOPPING=1"), 1, "by itself, not because its time was over");
     turn.unlock().unwrap();
     assert_eq!(site.run()["packages"][0]["outcome"], "applied");
 }
@@ -116,9 +114,8 @@ fn a_stop_does_not_wait_for_a_huge_part_nor_does_systemd_lose_patience_with_it()
             let before = systemd.count("WATCHDOG=1");
             until(&site, "it reads and lives", || systemd.count("WATCHDOG=1") > before + 3);
             service.signal("-TERM");
-            let begun = Instant::now();
             assert_eq!(service.end(), Some(0), "keep {keep}, start {start}: {}", log_of(&site));
-            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            // By itself, not because its time was over.
             let log = log_of(&site);
             assert!(log.contains("the next start takes it up again"), "{log}");
             assert_eq!(systemd.count("STOPPING=1"), 1);

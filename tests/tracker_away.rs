@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use common::service::{Service, defect, log_of, until};
 use common::{RULES, Site};
@@ -17,16 +17,16 @@ use common::{RULES, Site};
 const FIRST: &str = "ENG26112008000000MFA";
 
 /// A server that answers everything with this, or not at all; when it was asked.
-fn server(answer: Option<&'static str>) -> (u16, Arc<Mutex<Vec<Instant>>>) {
+fn server(answer: Option<&'static str>) -> (u16, Arc<Mutex<Vec<SystemTime>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let asked: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let asked: Arc<Mutex<Vec<SystemTime>>> = Arc::default();
     let times = asked.clone();
     // Ends with the process.
     std::thread::spawn(move || {
         let mut held = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            times.lock().unwrap().push(Instant::now());
+            times.lock().unwrap().push(SystemTime::now());
             if let Some(answer) = answer {
                 let _ = stream.read(&mut [0; 4096]);
                 let _ = stream.write_all(answer.as_bytes());
@@ -50,6 +50,15 @@ fn site(port: u16) -> Site {
     site
 }
 
+/// When the service said this first.
+fn said(site: &Site, word: &str) -> SystemTime {
+    until(site, word, || log_of(site).lines().any(|line| line.contains(word)));
+    let log = log_of(site);
+    let line = log.lines().find(|line| line.contains(word)).unwrap();
+    let stamp = line.split_whitespace().next().unwrap();
+    chrono::DateTime::parse_from_rfc3339(stamp).unwrap().into()
+}
+
 /// Watches; after each of these words in the log nobody is asked for so many seconds, and then
 /// somebody is.
 fn watches(answer: &'static str, words: [(&str, u64); 2]) {
@@ -57,12 +66,13 @@ fn watches(answer: &'static str, words: [(&str, u64); 2]) {
     let site = site(port);
     let mut service = Service::start(&site, &[]);
     for (word, seconds) in words {
-        until(&site, word, || log_of(&site).contains(word));
-        let before = asked.lock().unwrap().len();
-        std::thread::sleep(Duration::from_millis(seconds * 1000 - 300));
-        let after = asked.lock().unwrap().len();
-        assert_eq!(after, before, "{answer}: it was asked too soon\n{}", log_of(&site));
-        until(&site, "it is asked again", || asked.lock().unwrap().len() > before);
+        let at = said(&site, word);
+        let next = || asked.lock().unwrap().iter().find(|asked| **asked > at).copied();
+        until(&site, "it is asked again", || next().is_some());
+        let pause = next().unwrap().duration_since(at).unwrap();
+        // A little of it had gone by when the word was said.
+        let least = Duration::from_millis(seconds * 1000 - 500);
+        assert!(pause >= least, "{answer}: after {pause:?}\n{}", log_of(&site));
     }
     assert_eq!(site.list("spool/deferred"), [FIRST], "{}", log_of(&site));
     service.signal("-TERM");
