@@ -21,9 +21,11 @@ pub use journal::{Entry, EntryKind, Filter};
 pub use ledger::{Identity, KnownPart, PackageRow};
 pub use links::{Intent, Link, LinkState};
 
+pub use crate::db::Transaction;
+
 use std::path::{Path, PathBuf};
 
-use crate::db::{Db, Schema, Transaction};
+use crate::db::{Db, Schema};
 use crate::disk::Disk;
 use crate::{Result, codes};
 

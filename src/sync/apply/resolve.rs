@@ -138,7 +138,7 @@ fn close(
     row: &ConflictRow<Conflict>,
     decided: Decided,
     mut work: Work<'_>,
-    transaction: Option<crate::db::Transaction<'_>>,
+    transaction: Option<crate::state::Transaction<'_>>,
 ) -> Result<Outcome> {
     let record = Conflict { decision: Some(decided), ..row.record.clone() };
     context.state.update_conflict(row.id, "resolved", &record)?;
