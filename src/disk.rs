@@ -4,6 +4,8 @@
 //! the directory. Every step that changes the disk first calls [`Steps::step`], so that the kill
 //! tests can die before each one.
 
+#![allow(clippy::disallowed_methods, reason = "the door itself")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -78,7 +80,6 @@ impl Disk {
             self.make_dirs(parent)?;
         }
         self.steps.step_on("mkdir", &[path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::io("make the directory", path, error))
@@ -249,7 +250,6 @@ impl Disk {
     /// With the path.
     pub fn remove(&self, path: &Path) -> Result<()> {
         self.steps.step_on("remove", &[path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::io("remove", path, error))
@@ -271,11 +271,9 @@ impl Disk {
         for entry in entries {
             let file = entry.map_err(|error| Error::io("list", path, error))?.path();
             self.steps.step_on("clear", &[&file]);
-            #[allow(clippy::disallowed_methods, reason = "the door itself")]
             fs::remove_file(&file).map_err(|error| Error::io("remove", &file, error))?;
         }
         self.steps.step_on("rmdir", &[path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
         fs::remove_dir(path).map_err(|error| Error::io("remove", path, error))?;
         self.sync_parent(path)
     }

@@ -5,11 +5,13 @@
 mod common;
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
-use common::{Defect, Site, answer};
+use common::{Defect, Site, answer, package};
 use serde_json::json;
 
 const FIRST: &str = "ENG26112008000000MFA";
+const BROKEN: &str = "ENG26112009000000MFA";
 
 /// A site on which one package was applied and answered; the answer's name.
 fn answered() -> (Site, String) {
@@ -165,14 +167,29 @@ fn status_tells_the_last_exchange_both_ways() {
 #[test]
 fn after_the_retention_time_packages_and_answers_are_gone() {
     let (site, name) = answered();
+    let mut broken = package(BROKEN, &[Defect { number: "4712", ..Defect::default() }]);
+    broken[1].1.truncate(40);
+    for (name, bytes) in &broken {
+        fs::write(site.path("spool/incoming").join(name), bytes).unwrap();
+        let file = fs::File::open(site.path("spool/incoming").join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    }
+    site.run();
     // The age of done/ is the file system's; that of answers is by their stamp.
-    let touched = std::process::Command::new("touch")
-        .args(["-d", "2026-01-01"])
-        .arg(site.path(&format!("spool/done/{FIRST}")))
-        .status();
-    assert!(touched.unwrap().success());
+    for dir in [format!("done/{FIRST}"), format!("corrupt/{BROKEN}")] {
+        let touched = std::process::Command::new("touch")
+            .args(["-d", "2026-01-01"])
+            .arg(site.path("spool").join(dir))
+            .status();
+        assert!(touched.unwrap().success());
+    }
     assert_eq!(site.engsync(&["run"]).code, 0);
     assert_eq!(site.list("spool/done"), Vec::<String>::new());
+    // What waits for a person waits for good, and a monitor is told so.
+    assert_eq!(site.list("spool/corrupt"), [BROKEN]);
+    assert_eq!(site.engsync(&["status", "--check"]).code, 1);
+    fs::remove_dir_all(site.path(&format!("spool/corrupt/{BROKEN}"))).unwrap();
+    assert_eq!(site.engsync(&["status", "--check"]).code, 0);
     assert_eq!(site.engsync(&["replay", FIRST]).code, 2);
     assert_eq!(site.engsync(&["resend", &name]).code, 0, "the answer is young");
     assert_eq!(site.engsync(&["resend", &name, "-N", "--now", "2026-01-05T08:00:00Z"]).code, 0);

@@ -45,6 +45,7 @@ fn a_conflict_holds_this_field_only_and_is_reported_once() {
     assert_eq!(exchange.field("shared"), "often", "both values stay");
     let again = exchange.site.engsync(&["run"]);
     assert_eq!((again.code, again.out.as_str()), (0, "nothing to do\n"));
+    assert_eq!(exchange.site.engsync(&["status", "--check"]).code, 1, "it stands");
     // The same once more is no news; another value of theirs is.
     exchange.exports("third", "seldom", &[]);
     assert_eq!(exchange.site.engsync(&["run"]).code, 0);
@@ -85,6 +86,7 @@ fn a_decision_gives_both_sides_the_value_and_can_be_taken_back() {
         assert_eq!(exchange.told().as_deref(), sent, "{how:?}");
         assert_eq!(exchange.told(), None, "{how:?}: once");
         assert_eq!(exchange.states(), ["resolved"]);
+        assert_eq!(exchange.site.engsync(&["status", "--check"]).code, 0, "{how:?}");
         let twice = exchange.site.engsync(&["conflicts", "resolve", "1", "--take", "local"]);
         assert_eq!(twice.code, 2, "{}", twice.err);
         exchange.conflict(&["undo", "1"]);

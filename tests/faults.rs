@@ -294,6 +294,10 @@ fn row_34_links_pipes_and_directories_in_incoming_are_not_followed() {
     assert_eq!(site.issues(), 1, "the link was not followed");
     assert!(fs::symlink_metadata(incoming.join(&files[0].0)).unwrap().is_symlink());
     assert!(site.path("elsewhere").exists());
+    let status = site.engsync(&["status"]).out;
+    for name in [&*files[0].0, "ENG26112008000001MFA002001", "ENG26112008000002MFA002001"] {
+        assert!(status.contains(name), "it is reported: {status}");
+    }
 }
 
 #[test]

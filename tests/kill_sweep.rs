@@ -31,9 +31,9 @@ use snapshot::differences;
 type Variant = (&'static str, &'static str, &'static str, Option<&'static str>, Oftp, Env);
 
 const VARIANTS: [Variant; 7] = [
-    ("tracker in the state's file", "", "", None, Oftp::Absent, &[]),
-    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Absent, &[]),
-    ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Absent, &[]),
+    ("tracker in the state's file", "", "", None, Oftp::Direct, &[]),
+    ("tracker in a file of its own", "", "path = \"tracker.db\"", None, Oftp::Direct, &[]),
+    ("parts stay in incoming", "keep_incoming = true", "", None, Oftp::Direct, &[]),
     ("a transport", "", "", Some(""), Oftp::Leaves, &[]),
     ("a transport, and a server that takes", "", "", Some(""), Oftp::Takes, &[]),
     ("a transport that keeps", "", "", Some("keep = true"), Oftp::Leaves, &[]),

@@ -113,6 +113,31 @@ fn a_held_field_and_silence_are_told_too() {
 }
 
 #[test]
+fn a_part_that_never_came_and_a_server_that_is_away_are_told() {
+    let site = site(&format!("{TO_A_FILE}\nevery_minutes = 0"));
+    let text = fs::read_to_string(site.path("engsync.toml")).unwrap();
+    let text = text.replace("settle_seconds = 0", "settle_seconds = 0\nwait_hours = 0")
+        + "\n[partner.oem.transport]\nkind = \"folder\"\ninbox = \"in\"\noutbox = \"out\"\n";
+    fs::write(site.path("engsync.toml"), text).unwrap();
+    for dir in ["in", "out"] {
+        fs::create_dir(site.path(dir)).unwrap();
+    }
+    let parts = package(&name(1), &[Defect { number: "4711", ..Defect::default() }]);
+    fs::write(site.path("spool/incoming").join(&parts[0].0), &parts[0].1).unwrap();
+    assert_eq!(run_at(&site, "08:00").code, 1);
+    let deferred = format!("- deferred: {}: part-missing", name(1));
+    assert!(mails(&site).contains(&deferred), "{}", mails(&site));
+    let before = mails(&site).len();
+    fs::remove_dir(site.path("in")).unwrap();
+    for (minute, told) in [("08:01", false), ("08:02", false), ("08:03", true), ("08:04", true)] {
+        run_at(&site, minute);
+        let text = mails(&site)[before..].to_owned();
+        let count = text.matches("- exchange: none with oem since 2026-11-21T08:00:00Z").count();
+        assert_eq!(count, usize::from(told), "{minute}: {text}");
+    }
+}
+
+#[test]
 fn a_partner_of_whom_nothing_ever_came_is_silent_too() {
     let site = site(&format!("{TO_A_FILE}\nsilence_hours = 48"));
     let run = |time: &str| assert_eq!(site.engsync(&["run", "--now", time]).code, 0);

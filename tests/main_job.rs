@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 const FIRST: &str = "ENG26112008000000MFA";
 const SECOND: &str = "ENG26112009000000MFA";
+const THIRD: &str = "ENG26112010000000MFA";
 
 fn defect(number: &str) -> Defect<'_> {
     Defect {
@@ -257,6 +258,24 @@ fn row_13_an_older_document_changes_no_field_and_its_comments_are_taken() {
     assert_eq!(issue["findings"][0]["code"], "superseded", "{report:#}");
     assert_eq!(site.issue("ISS-1")["fields"]["summary"], "new");
     assert_eq!(site.issue("ISS-1")["comments"][0]["text"], "late word");
+}
+
+#[test]
+fn row_13_documents_of_one_date_go_by_the_reference_of_their_packages() {
+    let site = Site::new();
+    let of = |title| Defect { title, date: "2026/11/20T09:00:00", ..defect("4711") };
+    site.deliver(SECOND, &[of("higher")]);
+    site.run();
+    site.deliver(FIRST, &[of("lower")]);
+    let report = site.run();
+    let found = &report["packages"][0]["issues"][0]["findings"][0]["code"];
+    assert_eq!(found, "superseded", "{report:#}");
+    assert_eq!(site.issue("ISS-1")["fields"]["summary"], "higher");
+    // A later one counts again, and all of them are in the ledger.
+    site.deliver(THIRD, &[of("highest")]);
+    site.run();
+    assert_eq!(site.issue("ISS-1")["fields"]["summary"], "highest");
+    assert_eq!(site.list("spool/done"), [FIRST, SECOND, THIRD]);
 }
 
 #[test]

@@ -238,13 +238,16 @@ fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
         deliver(&site, FIRST, long, "2026/11/20T08:00:00");
         good(site.engsync(&["run", "-n", "--json"])).json()
     };
+    // The first try ends between the text and the file that has the whole of it.
+    let busy = stub::answer(503, &[("Retry-After", "60")], "");
+    stub.rule(stub::Rule::next("POST", "/attachments", busy));
+    assert_eq!(site.engsync(&["run"]).code, 1);
     let foretold = &planned["packages"][0]["issues"][0]["findings"][0];
     assert_eq!(foretold["code"], "text-cut", "{planned:#}");
     assert!(
         foretold["text"].as_str().unwrap().starts_with("description will be cut: it has 59999")
     );
-    deliver(&site, FIRST, long, "2026/11/20T08:00:00");
-    let ran = good(site.engsync(&["run", "--json"])).json();
+    let ran = good(site.engsync(&["run", "--json", "--now", "2026-11-21T09:10:00+01:00"])).json();
     let issue = &ran["packages"][0]["issues"][0];
     let found = issue["findings"].as_array().unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
@@ -259,6 +262,7 @@ fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
     {
         let world = stub.world();
         let ticket = world.ticket("TST-1");
+        assert_eq!((world.tickets.len(), ticket.files.len()), (1, 2));
         let whole = ticket.files.iter().find(|file| file.name.contains("whole")).unwrap();
         assert_eq!(whole.name, "description (whole text).txt");
         assert_eq!(String::from_utf8_lossy(&whole.data), long);
@@ -273,7 +277,8 @@ fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
         let name = format!("ENG261120{:02}000000MFA", 8 + n);
         deliver(&site, &name, long, &format!("2026/11/20T{:02}:00:00", 8 + n));
         stub.asked();
-        let again = good(site.engsync(&["run", "--json"])).json();
+        let again =
+            good(site.engsync(&["run", "--json", "--now", "2026-11-21T10:00:00+01:00"])).json();
         assert_eq!(again["sent"], json!([]));
         let issue = &again["packages"][0]["issues"][0];
         assert_eq!((&issue["action"], &issue["findings"]), (&json!("unchanged"), &json!([])));
@@ -283,7 +288,7 @@ fn a_text_that_was_cut_is_told_by_the_run_the_log_and_explain() {
     }
     // A person sees it without --json, too.
     deliver(&site, "ENG26112019000000MFA", &format!("Neu: {long}"), "2026/11/20T19:00:00");
-    let ran = good(site.engsync(&["run"]));
+    let ran = good(site.engsync(&["run", "--now", "2026-11-21T10:00:00+01:00"]));
     assert!(ran.out.contains("text-cut: description was cut"), "{}", ran.out);
 }
 

@@ -69,6 +69,28 @@ fn systemd_hears_when_it_is_ready_lives_reloads_and_ends() {
     until(&site, "it said so", || systemd.count("STOPPING=1") == 1);
 }
 
+#[test]
+fn a_service_that_waits_for_a_persons_command_lives_and_ends_when_it_is_told_to() {
+    let site = Site::with(RARELY, RULES);
+    let systemd = Systemd::listen(&site);
+    let mut service = Service::by(&site, notified(&site), &["-v"]);
+    until(&site, "a first pass", || log_of(&site).contains("pass of"));
+    // The turn is a command's, which takes long.
+    let turn = fs::OpenOptions::new().write(true).open(site.path("engsync.db.turn.lock")).unwrap();
+    turn.lock().unwrap();
+    site.deliver(FIRST, &[defect("4711")]);
+    until(&site, "a word", || log_of(&site).contains("works on this spool; waiting for it"));
+    let before = systemd.count("WATCHDOG=1");
+    until(&site, "it lives", || systemd.count("WATCHDOG=1") > before + 3);
+    assert!(!is_done(&site, FIRST));
+    service.signal("-TERM");
+    let begun = Instant::now();
+    assert_eq!(service.end(), Some(0), "{}", log_of(&site));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    turn.unlock().unwrap();
+    assert_eq!(site.run()["packages"][0]["outcome"], "applied");
+}
+
 /// Hours of reading, no space on the disk.
 fn grow(part: &Path, to: u64) {
     fs::OpenOptions::new().write(true).open(part).unwrap().set_len(to).unwrap();

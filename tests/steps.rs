@@ -28,13 +28,20 @@ fn paths(line: &str) -> Vec<String> {
     rest.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+fn may_trace() -> bool {
+    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    let able = able.is_ok_and(|status| status.success());
+    if !able {
+        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
+    }
+    able
+}
+
 /// The steps are what the sweeps and the model of power cuts go by: each is what the kernel is
 /// asked for, and the kernel is asked for nothing else.
 #[test]
 fn rows_1_to_4_each_step_is_a_call_and_each_call_a_step() {
-    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    if !able.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
+    if !may_trace() {
         return;
     }
     let scratch = scratch();
@@ -112,4 +119,45 @@ fn rows_1_to_4_each_step_is_a_call_and_each_call_a_step() {
         }
     }
     writeln!(io::stdout().lock(), "steps: {compared} that are told are {compared} calls").unwrap();
+}
+
+#[test]
+fn row_34_files_are_made_exclusively_and_parts_opened_without_following_or_waiting() {
+    if !may_trace() {
+        return;
+    }
+    let scratch = scratch();
+    let (mut made, mut read) = (0, 0);
+    for phase in phases(scratch.path(), "", "") {
+        let dir = scratch.path().join("trial");
+        copy(&phase.before, &dir);
+        let out = scratch.path().join("opens");
+        let done = Command::new("strace")
+            .current_dir(&dir)
+            .env_clear()
+            .args(["-f", "-qq", "-s", "4096", "-e", "trace=open,openat,creat", "-o"])
+            .arg(&out)
+            .args([env!("CARGO_BIN_EXE_engsync"), "run", "-q", "--now", NOW])
+            .output();
+        assert!(done.unwrap().status.code().is_some_and(|code| code < 2));
+        for line in std::fs::read_to_string(&out).unwrap().lines() {
+            let Some(path) = line.split('"').nth(1) else { continue };
+            let own = path.contains(".db") && !path.contains(".db.");
+            if !(path.contains("spool/") || path.contains("engsync.db.")) || own {
+                continue;
+            }
+            // A lock keeps its file: it is not removed and made, or two could hold it.
+            if line.contains("O_CREAT") && !path.ends_with(".lock") {
+                assert!(line.contains("O_EXCL") && path.contains("/.engsync-"), "{line}");
+                made += 1;
+            }
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if name.starts_with("ENG") && name.len() > 20 && !line.contains("O_DIRECTORY") {
+                assert!(line.contains("O_NOFOLLOW") && line.contains("O_NONBLOCK"), "{line}");
+                read += 1;
+            }
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    assert!(made > 5 && read > 20, "only {made} made and {read} read");
 }

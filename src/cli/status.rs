@@ -276,7 +276,7 @@ impl Status {
             );
         }
         for name in &self.foreign {
-            let _ = writeln!(text, "foreign   {}  not an ENGDAT name; left alone", plain(name));
+            let _ = writeln!(text, "foreign   {}  no part of a package; left alone", plain(name));
         }
         for Gap { partner, name } in &self.gaps {
             let _ = writeln!(

@@ -84,11 +84,10 @@ impl Record {
         let Some(content) = content else { return "-".to_owned() };
         let digest = Digest::of(&content).to_string();
         let path = self.dir.join(&digest);
-        if !path.exists() {
-            #[allow(clippy::disallowed_methods, reason = "beside what is recorded, for a test")]
-            if let Err(error) = fs::write(&path, &content) {
-                tracing::error!("the record is incomplete: {error}");
-            }
+        if !path.exists()
+            && let Err(error) = fs::write(&path, &content)
+        {
+            tracing::error!("the record is incomplete: {error}");
         }
         digest
     }

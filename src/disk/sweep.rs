@@ -97,7 +97,6 @@ mod tests {
         assert!(held.path.exists() && kept.exists());
         assert!(!own.exists() && !other.exists());
         let dead = held.path.with_extension("dead");
-        #[allow(clippy::disallowed_methods, reason = "a second look at the same file")]
         fs::hard_link(&held.path, &dead).unwrap();
         assert!(!is_orphan(&dead));
         drop(held);

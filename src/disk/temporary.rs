@@ -128,7 +128,6 @@ impl Temporary<'_> {
 
     fn discard(&self) {
         self.disk.steps.step_on("discard", &[&self.path]);
-        #[allow(clippy::disallowed_methods, reason = "the door itself")]
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -47,6 +47,18 @@ fn only_regular_files_open_and_only_up_to_the_limit() {
     std::os::unix::fs::symlink(&file, &link).unwrap();
     assert!(disk.open(&link).is_err(), "a link is not followed");
     assert!(disk.open(dir.path()).is_err(), "a directory is not a file");
+    let pipe = dir.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let socket = dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    // Nobody writes into the pipe: to wait for it would be for ever.
+    for path in [&pipe, &socket, Path::new("/dev/zero"), Path::new("/dev/null")] {
+        assert!(disk.open(path).is_err(), "{} is no regular file", path.display());
+        assert!(disk.digest(path).is_err() && disk.read(path, 9).is_err());
+        assert!(disk.copy(path, &dir.path().join("copy")).is_err());
+    }
+    assert!(!dir.path().join("copy").exists());
     assert_eq!(disk.read(&file, 5).unwrap(), b"12345");
     assert_eq!(disk.read(&file, 4).unwrap_err().fault, Fault::Item);
 }

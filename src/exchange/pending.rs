@@ -1,17 +1,17 @@
 //! Deliveries that a gate kept back: their files lie beside the state until it opens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::issues::Ready;
 use super::{LOCAL, Outcome, PackageReport, Partner, Run};
+use crate::disk::{self, Disk};
 use crate::issue::{Attachment, Content, Digest, Issue};
 use crate::state::{Link, Pending};
 use crate::sync::{self, Action, Delivery, isolate};
-use crate::{Error, Fault, Result, disk};
+use crate::{Error, Fault, Result};
 
 impl Run<'_> {
     /// Keeps the files of a delivery that a gate stopped.
@@ -135,7 +135,7 @@ impl Run<'_> {
             let path = dir.join(&file.sha256);
             let size = std::fs::metadata(&path).ok()?.len();
             let digest = Digest::parse(&file.sha256)?;
-            let content = Arc::new(Kept(path));
+            let content = Arc::new(Kept { disk: self.tools.disk.clone(), path });
             Some(Attachment::new(&file.name, Some(size), content).with_digest(digest, size))
         };
         pending.files.iter().filter_map(kept).collect()
@@ -162,11 +162,13 @@ impl Run<'_> {
 }
 
 /// A file beside the state.
-struct Kept(PathBuf);
+struct Kept {
+    disk: Disk,
+    path: PathBuf,
+}
 
 impl Content for Kept {
     fn read_with(&self, sink: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>) -> io::Result<()> {
-        let path: &Path = &self.0;
-        sink(&mut File::open(path)?)
+        sink(&mut self.disk.open(&self.path).map_err(|error| io::Error::other(error.line()))?)
     }
 }

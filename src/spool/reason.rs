@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::disk::Disk;
 use crate::{Code, Error, Finding, Result, Timestamp};
 
+/// A larger file is no reason of ours.
+const MOST: u64 = 16 << 20;
+
 /// Why a package was deferred or set aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -81,7 +84,7 @@ impl Reason {
         disk.replace(&path, &json)
     }
 
-    pub(super) fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
+    pub(super) fn read(disk: &Disk, dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&disk.read(&dir.join(FILE), MOST).ok()?).ok()
     }
 }

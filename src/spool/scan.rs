@@ -130,7 +130,7 @@ impl Spool {
             let path = entry.path().to_owned();
             stored.push(Stored {
                 directory: entry.file_name().to_string_lossy().into_owned(),
-                reason: Reason::read(&path),
+                reason: Reason::read(&self.disk, &path),
                 since: since(entry),
                 path,
             });

@@ -167,6 +167,18 @@ fn what_is_not_needed_is_not_asked_for() {
     assert_eq!(schema, [field, search, defects, field]);
 }
 
+/// A password that is wrong is tried once in a run, the first ever included: some sites shut an
+/// account out after three tries.
+#[test]
+fn the_first_call_goes_alone() {
+    let stub = Stub::server();
+    stub.world().password = "other".to_owned();
+    let (options, _) = options(&stub);
+    let error = Jira::new(options).unwrap().outline().unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Wait, TRACKER_UNAVAILABLE));
+    assert_eq!(stub.calls(), ["GET /field"]);
+}
+
 /// The id of the type that old issues have is no guess at what new ones can have.
 #[test]
 fn a_type_that_is_not_for_new_issues_any_more_is_looked_up() {

@@ -63,9 +63,13 @@ fn cell(text: &str) -> Vec<Listed> {
     found
 }
 
+fn read_docs(name: &str) -> String {
+    let docs = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(docs).unwrap()
+}
+
 fn table() -> Vec<Listed> {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/trackers/jira.md");
-    let docs = std::fs::read_to_string(docs).unwrap();
+    let docs = read_docs("trackers/jira.md");
     let section = docs.split("## Every request").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.flat_map(|row| cell(row.split('|').nth(1).unwrap())).collect()
@@ -114,4 +118,31 @@ fn a_cell_is_read_as_an_administrator_reads_it() {
         read(" `POST search` (Server), `POST search/jql?x=…` (Cloud) "),
         ["POST search Server", "POST search/jql Cloud"]
     );
+}
+
+/// Who follows the set-up grants what `check` asks for, and writes keys that there are.
+#[test]
+fn the_set_up_is_what_check_and_the_configuration_want() {
+    let docs = read_docs("trackers/jira.md");
+    let step = docs.split("3. **Permissions**").nth(1).unwrap();
+    let list = step.split("Permissions):").nth(1).unwrap().split('.').next().unwrap();
+    let names = list.split(',').map(|name| name.split_whitespace().collect::<Vec<_>>().join("_"));
+    let documented: BTreeSet<String> = names.map(|name| name.to_uppercase()).collect();
+    for Site { stub, jira, .. } in sites() {
+        jira.check();
+        let asked = stub.asked();
+        let asked = asked.iter().find(|asked| asked.path.ends_with("/mypermissions")).unwrap();
+        let wanted = asked.arg("permissions").unwrap().split(',').map(str::to_owned).collect();
+        assert_eq!(documented, wanted);
+    }
+    let block = docs.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let keys = block.lines().filter_map(|line| {
+        line.trim().trim_start_matches("# ").split_once(" = ").map(|(key, _)| key)
+    });
+    let keys: Vec<&str> = keys.collect();
+    assert!(keys.len() > 12, "{keys:?}");
+    let configuration = read_docs("configuration.md");
+    for key in keys {
+        assert!(configuration.contains(&format!("| `{key}` |")), "{key} is in no table");
+    }
 }

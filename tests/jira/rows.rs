@@ -389,6 +389,11 @@ fn row_24_somebody_edits_meanwhile() {
                 && written.refused[0].text.contains("\"3\"")
         );
         assert_eq!(written.issue.fields.text("severity"), "3", "not overwritten");
+        // Where Jira itself notices, the issue waits for its turn.
+        stub.rule(Rule::next("PUT", "/issue/TST-1", answer(409, &[], "")));
+        let error = jira.update(&key, &wanted, None).unwrap_err();
+        assert_eq!((error.fault, error.code), (Fault::Wait, TRACKER_UNAVAILABLE));
+        assert!(error.what.contains("is being changed by somebody else"), "{error}");
         assert_eq!(written.issue.fields.text("summary"), "new");
     }
 }

@@ -1,4 +1,4 @@
-//! The partner's OFTP server behind a folder transport: it looks after every death.
+//! The partner's OFTP server, at `outgoing/` or behind a folder transport: it looks after every death.
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,17 @@ use std::path::Path;
 use crate::scene::OUTBOX;
 use crate::snapshot::Snapshot;
 
+/// Where it takes answers from when no transport stands between.
+const OUTGOING: &str = "spool/outgoing/oem";
+
 /// Where the server puts what it has sent.
 const SENT: &str = "server/sent";
 
 /// What the server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Oftp {
-    /// There is none.
-    Absent,
+    /// It looks at `outgoing/` itself, and leaves everything.
+    Direct,
     /// It looks, and leaves everything.
     Leaves,
     /// It sends whatever it sees at once.
@@ -24,18 +27,18 @@ impl Oftp {
     /// What is wrong with what it sees: a half file, or a description without its data.
     pub(crate) fn looks(self, dir: &Path, after: &Snapshot) -> Vec<String> {
         let mut wrong = Vec::new();
-        if self == Self::Absent {
-            return wrong;
-        }
-        let (outbox, sent) = (dir.join(OUTBOX), dir.join(SENT));
+        let place = if self == Self::Direct { OUTGOING } else { OUTBOX };
+        let (outbox, sent) = (dir.join(place), dir.join(SENT));
         let mut names: Vec<String> = fs::read_dir(&outbox)
-            .unwrap()
+            .into_iter()
+            .flatten()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| self != Self::Direct || !name.starts_with('.'))
             .collect();
         names.sort();
         for name in &names {
             let digest = engsync::Digest::of(&fs::read(outbox.join(name)).unwrap()).to_string();
-            if after.get(&format!("{OUTBOX}/{name}")) != Some(&vec![digest]) {
+            if after.get(&format!("{place}/{name}")) != Some(&vec![digest]) {
                 wrong.push(format!("the server saw {name}, which is not what is to be sent"));
             }
             let data = format!("{}002", &name[..23]);

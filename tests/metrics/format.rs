@@ -59,11 +59,10 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| good(c) && !c.is_ascii_digit()) && name.chars().all(good)
 }
 
-/// A metric, its labels, its value.
-type Sample = (String, BTreeSet<(String, String)>, String);
+type Labels = BTreeSet<(String, String)>;
 
 /// Name, labels in an order of their own, and value.
-fn sample(line: &str) -> Option<Sample> {
+fn sample(line: &str) -> Option<(String, Labels, String)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = BTreeSet::new();

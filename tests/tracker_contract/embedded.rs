@@ -269,6 +269,9 @@ fn a_sweep_removes_what_nobody_names_and_nothing_else() {
     for path in [&dead, &alive, &root.join("README")] {
         std::fs::write(path, b"x").unwrap();
     }
+    // Who writes a file holds its lock.
+    let writer = std::fs::File::options().write(true).open(&alive).unwrap();
+    writer.lock().unwrap();
     assert_eq!(tracker.sweep().unwrap(), 2);
     assert!(!path_of(dir.path(), b"orphan").exists() && !dead.exists());
     assert!(alive.exists() && root.join("README").exists());

@@ -7,7 +7,7 @@ use super::cut::Cuts;
 use super::intent::{announce, announced};
 use super::work::Work;
 use crate::issue::{Issue, Value};
-use crate::state::{ConflictRow, EntryKind, Link};
+use crate::state::{ConflictRow, EntryKind, Link, Transaction};
 use crate::tracker::Changes;
 use crate::{Error, NOT_FOUND, Result};
 
@@ -138,7 +138,7 @@ fn close(
     row: &ConflictRow<Conflict>,
     decided: Decided,
     mut work: Work<'_>,
-    transaction: Option<crate::state::Transaction<'_>>,
+    transaction: Option<Transaction<'_>>,
 ) -> Result<Outcome> {
     let record = Conflict { decision: Some(decided), ..row.record.clone() };
     context.state.update_conflict(row.id, "resolved", &record)?;

@@ -121,8 +121,20 @@ impl Work<'_> {
                 && !refused.iter().any(|refused| refused.field == change.field);
             if done {
                 self.link.base.held.remove(&inward_mark(&change.field));
-                self.record(Change { cut: cuts.has(&change.field), ..change.clone() });
+                self.record_written(change, cuts.has(&change.field));
             }
+        }
+    }
+
+    /// A field was written. An earlier try may have told so already, where its outcome was lost and
+    /// the tracker holds something else than was sent: it is one change.
+    fn record_written(&mut self, change: &Change, cut: bool) {
+        let told = |told: &&mut Change| {
+            (told.side, &told.field, &told.to) == (change.side, &change.field, &change.to)
+        };
+        match self.outcome.changes.iter_mut().find(told) {
+            Some(told) => told.cut |= cut,
+            None => self.record(Change { cut, ..change.clone() }),
         }
     }
 

@@ -84,7 +84,9 @@ pub(super) fn fetch(
             })
             .collect();
         drop(events);
-        let outcome = desk.work(news, link, done);
+        let outcome = desk.work(&news, link, done);
+        // No connection must wait for a desk that ended early.
+        drop(news);
         let (kept, failed) = crew::gather(workers, &desk.place);
         (kept, failed, outcome)
     });
@@ -132,11 +134,10 @@ impl<'a> Desk<'a> {
         landing::begun(&landing::partial(self.into, &self.server, file), file)
     }
 
-    /// Takes what the connections bring, until there is no more. The news end with it, so that no
-    /// connection waits for a desk that is not there any more.
+    /// Takes what the connections bring, until there is no more.
     fn work(
         &mut self,
-        news: mpsc::Receiver<Event>,
+        news: &mpsc::Receiver<Event>,
         link: &mut Link,
         done: &mut Done<'_>,
     ) -> Result<()> {
