@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use engsync::transport::sftp::{Fingerprint, HostKeys, Options, Secret};
 use engsync::transport::{CHANGED, NAME_TAKEN, Parcel, Removal, Transport};
-use engsync::{Digest, Fault, NOT_FOUND};
+use engsync::{Digest, Error, Fault, NOT_FOUND};
 use russh::keys::{HashAlg, PublicKey};
 use russh_sftp::protocol::StatusCode;
 
@@ -341,6 +341,24 @@ fn short_reads_are_asked_for_again() {
         let reads = server.count(Kind::Read);
         assert!(reads <= 2 * 300_000 / most + 20, "{reads} reads of {most} bytes");
     }
+}
+
+#[test]
+fn a_fetch_that_is_ended_early_ends() {
+    let (_server, place) = start();
+    place.put("a", b"small");
+    // More than may wait for the disk.
+    place.put("b", &bytes(24 << 20, 1));
+    let into = tempfile::tempdir().unwrap();
+    let mut sftp = place.sftp();
+    let listed = sftp.list().unwrap();
+    let mut told = 0;
+    let ended = sftp.fetch(&listed, into.path(), &mut |_, _| {
+        told += 1;
+        Err(Error::setup(engsync::DISK, "no more"))
+    });
+    assert_eq!((told, ended.unwrap_err().what.as_str()), (1, "no more"));
+    assert_eq!(sftp.list().unwrap().len(), 2, "it can be used again");
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub use options::{Fingerprint, HostKeys, Options, Patience, Secret};
 mod check;
 mod client;
 mod code;
+mod crew;
 mod deliver;
 mod fetch;
 mod host_key;

@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::client::{Answer, Client, done};
+use super::crew;
 use super::link::{Link, connect};
 use super::options::join;
-use super::publish::{self, Fate, Move, publish, same, taken, there};
+use super::publish::{Fate, Move, publish, same, taken, there};
 use super::sender::{Bench, Job, Sender, Shape};
 use super::wire::{Attributes, Request};
 use super::{SFTP_REFUSED, is_component};
@@ -15,9 +16,6 @@ use crate::disk::{Disk, TEMPORARY};
 use crate::transport::Parcel;
 use crate::{Error, Result};
 
-/// Another connection is worth its while from so many files, or bytes, each.
-const FILES_EACH: usize = 64;
-const BYTES_EACH: u64 = 64 << 20;
 /// How often a part is uploaded that then is nowhere.
 const UPLOADS: usize = 3;
 
@@ -198,9 +196,7 @@ fn upload(
     if jobs.is_empty() {
         return Ok(false);
     }
-    let bytes = usize::try_from(bytes / BYTES_EACH).unwrap_or(usize::MAX);
-    let worth = (jobs.len() / FILES_EACH).max(bytes).max(1);
-    let sessions = worth.min(link.options.sessions.max(1)).min(jobs.len());
+    let sessions = crew::sessions(link, jobs.len(), bytes);
     let until = link.until();
     let mut first = link.take();
     let bench = Bench {
@@ -227,15 +223,7 @@ fn upload(
                 scope.spawn(move || sender.run(client))
             })
             .collect();
-        let (mut kept, mut failed): (Option<Client>, Option<Error>) = (None, None);
-        for worker in workers {
-            match worker.join() {
-                Ok(Ok(client)) => kept = kept.or(client),
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(_) => failed = Some(publish::lost(&place)),
-            }
-        }
-        (kept, failed)
+        crew::gather(workers, &place)
     });
     if let Some(client) = kept {
         link.give(client);
@@ -251,7 +239,7 @@ fn upload(
     open.retain(|&index| fates[parts[index].group].is_ok());
     for index in open {
         let error = failed.as_ref().map_or_else(
-            || publish::lost(&place),
+            || crew::lost(&place),
             |error| Error::new(error.fault, error.code, error.line()),
         );
         fates[parts[index].group] = Err(error);

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::mpsc::{TryRecvError, sync_channel};
+use std::sync::mpsc::{self, TryRecvError, sync_channel};
 
-use super::client::Client;
+use super::crew;
 use super::landing::{self, Landed, Landing};
 use super::link::{Link, connect};
 use super::options::join;
@@ -15,9 +15,6 @@ use crate::disk::Disk;
 use crate::transport::{CHANGED, Fetched, Listed};
 use crate::{Digest, Error, NOT_FOUND, Result};
 
-/// Another connection is worth its while from so many files, or bytes, each.
-const FILES_EACH: usize = 64;
-const BYTES_EACH: u64 = 64 << 20;
 /// Messages to the disk that may wait; each holds at most 32 KiB.
 const WAITING: usize = 256;
 /// Files whose times have to be compared with another listing, and wait for it together.
@@ -66,10 +63,7 @@ pub(super) fn fetch(
     if jobs.is_empty() {
         return Ok(());
     }
-    let bytes = jobs.iter().map(|job| job.size).sum::<u64>() / BYTES_EACH;
-    let worth = (jobs.len() / FILES_EACH).max(usize::try_from(bytes).unwrap_or(usize::MAX)).max(1);
-    let sessions = worth.min(link.options.sessions.max(1)).min(jobs.len());
-
+    let sessions = crew::sessions(link, jobs.len(), jobs.iter().map(|job| job.size).sum());
     let mut first = Some(match link.take() {
         Some(client) => client,
         None => connect(&link.options, until)?,
@@ -90,36 +84,10 @@ pub(super) fn fetch(
             })
             .collect();
         drop(events);
-        let outcome: Result<()> = (|| {
-            loop {
-                let event = match news.try_recv() {
-                    Ok(event) => event,
-                    Err(TryRecvError::Disconnected) => return desk.publish(done),
-                    Err(TryRecvError::Empty) => {
-                        // While nothing comes, what is whole gets its name.
-                        desk.publish(done)?;
-                        match news.recv() {
-                            Ok(event) => event,
-                            Err(_) => return Ok(()),
-                        }
-                    }
-                };
-                desk.take(event, link, done)?;
-                if desk.whole.len() >= TOGETHER {
-                    desk.publish(done)?;
-                }
-            }
-        })();
-        let (mut kept, mut failed): (Option<Client>, Option<Error>) = (None, None);
-        for worker in workers {
-            match worker.join() {
-                Ok(Ok(client)) => kept = kept.or(client),
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(_) => {
-                    failed = Some(super::publish::lost(&desk.place));
-                }
-            }
-        }
+        let outcome = desk.work(&news, link, done);
+        // No connection must wait for a desk that ended early.
+        drop(news);
+        let (kept, failed) = crew::gather(workers, &desk.place);
         (kept, failed, outcome)
     });
     if let Some(client) = kept {
@@ -164,6 +132,33 @@ impl<'a> Desk<'a> {
             return 0;
         }
         landing::begun(&landing::partial(self.into, &self.server, file), file)
+    }
+
+    /// Takes what the connections bring, until there is no more.
+    fn work(
+        &mut self,
+        news: &mpsc::Receiver<Event>,
+        link: &mut Link,
+        done: &mut Done<'_>,
+    ) -> Result<()> {
+        loop {
+            let event = match news.try_recv() {
+                Ok(event) => event,
+                Err(TryRecvError::Disconnected) => return self.publish(done),
+                Err(TryRecvError::Empty) => {
+                    // While nothing comes, what is whole gets its name.
+                    self.publish(done)?;
+                    match news.recv() {
+                        Ok(event) => event,
+                        Err(_) => return Ok(()),
+                    }
+                }
+            };
+            self.take(event, link, done)?;
+            if self.whole.len() >= TOGETHER {
+                self.publish(done)?;
+            }
+        }
     }
 
     fn end(&mut self, index: usize, result: Result<Fetched>, done: &mut Done<'_>) -> Result<()> {

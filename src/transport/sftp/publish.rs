@@ -1,9 +1,9 @@
 //! Renaming what was uploaded to its name, and finding out what came of it.
 
+use super::SFTP_REFUSED;
 use super::client::{Answer, Client, Fail, done, handle, say, stray};
 use super::link::Link;
 use super::wire::{self, Attributes, Reply, Request};
-use super::{SFTP_LOST, SFTP_REFUSED};
 use crate::disk::Disk;
 use crate::transport::NAME_TAKEN;
 use crate::{Digest, Error, Hasher};
@@ -188,9 +188,4 @@ fn content(client: &mut Client, path: &str) -> Answer<Option<Digest>> {
     }
     client.call(&Request::Close { handle: &handle })?;
     Ok((end == Some(true)).then(|| hasher.finish().2))
-}
-
-/// For when a thread ended as none should.
-pub(super) fn lost(place: &str) -> Error {
-    Error::wait(SFTP_LOST, format!("{place}: a connection ended without a word"))
 }
