@@ -323,7 +323,14 @@ proptest! {
 #[test]
 fn histories_that_went_wrong_once_end_well() {
     use Step::*;
-    let cases: [(bool, &str, bool, &[Step]); 13] = [
+    let cases: [(bool, &str, bool, &[Step]); 14] = [
+        // Made, but the file failed; then somebody types over what was written.
+        (
+            false,
+            "manual",
+            false,
+            &[TheirFile(1, 0, 0), Export(1), Trouble(6, 0), Deliver(0), Summary(1, 0)],
+        ),
         // A late document, and an edit of the partner's field.
         (false, "manual", false, &[Export(0), Export(0), Deliver(1), Title(0, 1), Summary(0, 0)]),
         // A file that begins like one of ours comes in two versions.

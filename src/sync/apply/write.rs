@@ -79,8 +79,8 @@ impl Work<'_> {
             let wanted = self.wanted(plan);
             let cuts = Cuts::of(remarks, &wanted, &refused, &issue, self.context.schema);
             self.remark(&cuts.remarks);
-            self.take_back(&refused, &wanted, plan, &cuts);
             self.local = Some(issue);
+            self.take_back(&refused, &wanted, plan, &cuts);
             self.note_comments(plan, comments, &cuts);
             tried = files;
         }
@@ -126,13 +126,15 @@ impl Work<'_> {
         }
     }
 
-    /// A field was written. An earlier try may have told so already, where its outcome was lost and
-    /// the tracker holds something else than was sent: it is one change.
+    /// A field was written. An earlier try whose outcome was lost may have told so already: where
+    /// the tracker holds what it held before, in its own way, it is one change.
     fn record_written(&mut self, change: &Change, cut: bool) {
+        let held = self.local.as_ref().and_then(|local| local.fields.get(&change.field));
+        let is_same = held == change.from.as_ref();
         let told = |told: &&mut Change| {
             (told.side, &told.field, &told.to) == (change.side, &change.field, &change.to)
         };
-        match self.outcome.changes.iter_mut().find(told) {
+        match self.outcome.changes.iter_mut().find(told).filter(|_| is_same) {
             Some(told) => told.cut |= cut,
             None => self.record(Change { cut, ..change.clone() }),
         }
