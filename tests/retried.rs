@@ -47,7 +47,8 @@ fn a_refused_file_is_not_tried_at_each_delivery_but_when_it_is_asked_for() {
         assert_eq!(exchange.site.engsync(&["run"]).code, 0);
         assert_eq!(files(&exchange), 0, "the same content");
         let dry = exchange.site.engsync(&["retry", "-n", "ISS-1"]);
-        assert_eq!(dry.out, "ISS-1: 1 held; the next run tries again\n", "{}", dry.err);
+        let foretold = "ISS-1: 1 held; the next run tries again\n(dry run: nothing was changed)\n";
+        assert_eq!(dry.out, foretold, "{}", dry.err);
         assert_eq!(exchange.site.list("engsync.db.pending"), [""; 0], "a dry run keeps nothing");
         let retried = exchange.site.engsync(&["retry", "ISS-1"]);
         assert_eq!(retried.out, "ISS-1: 1 held; the next run tries again\n", "{}", retried.err);
