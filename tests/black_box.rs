@@ -43,15 +43,6 @@ fn traced(dir: &Path, injected: &[String]) -> Option<i32> {
     done.status.code()
 }
 
-fn may_trace() -> bool {
-    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    let able = able.is_ok_and(|status| status.success());
-    if !able {
-        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
-    }
-    able
-}
-
 /// What was tried, and what came of it.
 #[derive(Default)]
 struct Tried {
@@ -91,7 +82,7 @@ impl Tried {
 
 #[test]
 fn rows_5_and_6_a_failing_call_costs_nothing_but_time() {
-    if !may_trace() {
+    if !common::may_trace() {
         return;
     }
     let scratch = scratch();
@@ -112,7 +103,7 @@ fn rows_5_and_6_a_failing_call_costs_nothing_but_time() {
 
 #[test]
 fn rows_5_and_6_where_no_rename_refuses_it_is_the_same() {
-    if !may_trace() {
+    if !common::may_trace() {
         return;
     }
     // As NFS answers.

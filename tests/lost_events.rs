@@ -94,11 +94,7 @@ fn a_directory_put_in_the_place_of_incoming_is_watched_from_then_on() {
 
 #[test]
 fn without_any_event_the_periodic_scan_takes_everything() {
-    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    if !able.is_ok_and(|status| status.success()) {
-        eprintln!(
-            "SKIPPED: strace is missing or may not trace: the kernel's refusals are not tried"
-        );
+    if !common::may_trace() {
         return;
     }
     // No instance left for this user, no watch left, a file system without events.

@@ -28,20 +28,11 @@ fn paths(line: &str) -> Vec<String> {
     rest.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-fn may_trace() -> bool {
-    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    let able = able.is_ok_and(|status| status.success());
-    if !able {
-        println!("SKIPPED: strace is missing or may not trace; nothing was tried");
-    }
-    able
-}
-
 /// The steps are what the sweeps and the model of power cuts go by: each is what the kernel is
 /// asked for, and the kernel is asked for nothing else.
 #[test]
 fn rows_1_to_4_each_step_is_a_call_and_each_call_a_step() {
-    if !may_trace() {
+    if !common::may_trace() {
         return;
     }
     let scratch = scratch();
@@ -123,7 +114,7 @@ fn rows_1_to_4_each_step_is_a_call_and_each_call_a_step() {
 
 #[test]
 fn row_34_files_are_made_exclusively_and_parts_opened_without_following_or_waiting() {
-    if !may_trace() {
+    if !common::may_trace() {
         return;
     }
     let scratch = scratch();

@@ -9,10 +9,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use engsync::engdat::{self, FileEntry, PackageName, Party};
 use serde_json::Value;
+
+/// Whether system calls can be watched here, and made to fail; a test that cannot says so.
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
+pub fn may_trace() -> bool {
+    let able = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    let able = able.is_ok_and(|status| status.success());
+    if !able {
+        eprintln!("SKIPPED: strace is missing or may not trace; nothing was tried");
+    }
+    able
+}
 
 /// The time of every run unless a test says otherwise.
 pub const NOW: &str = "2026-11-21T09:00:00+01:00";
