@@ -70,6 +70,32 @@ fn rows_7_and_36_a_part_that_cannot_be_read_costs_only_its_package() {
 }
 
 #[test]
+fn rows_7_and_36_an_unreadable_part_that_stays_in_incoming_costs_only_its_package() {
+    for (calls, error, which) in [("read", "EIO", 1), ("openat", "EACCES", 0)] {
+        let site = Site::with("settle_seconds = 0\nkeep_incoming = true", RULES);
+        site.deliver(FIRST, &[defect("4711")]);
+        site.deliver(SECOND, &[defect("4712")]);
+        let part = &package(FIRST, &[defect("4711")])[which].0;
+        let Some(ran) = failing(&site, calls, error, part, common::NOW) else { return };
+        assert_eq!(ran.code, 1, "{calls} {which}: {}", ran.err);
+        let mut got = outcomes(&ran.json());
+        got.sort();
+        assert_eq!(got, ["applied -", "deferred disk"], "{calls} {which}");
+        // It stays, and is looked at again.
+        let ran = site.engsync(&["run", "--json"]);
+        assert_eq!(outcomes(&ran.json()), ["applied -"], "{calls} {which}");
+        assert_eq!(site.issues(), 2);
+        // So does one that was applied, and of which only the content tells that it is the same.
+        let path = site.path("spool/incoming").join(part);
+        let touched = std::fs::File::options().write(true).open(path).unwrap();
+        touched.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let Some(ran) = failing(&site, calls, error, part, common::NOW) else { return };
+        assert_eq!(outcomes(&ran.json()), ["deferred disk"], "{calls} {which}: {}", ran.err);
+        assert_eq!(site.engsync(&["run"]).out, "nothing to do\n");
+    }
+}
+
+#[test]
 fn row_7_a_part_that_stays_unreadable_is_set_aside_with_what_the_system_says() {
     let site = settled();
     site.deliver(FIRST, &[defect("4711")]);

@@ -79,7 +79,11 @@ impl Run<'_> {
         if known.size == part.size && known.modified == modified(part) {
             return Ok(true);
         }
-        Ok(self.tools.disk.digest(&part.path)?.to_string() == known.sha256)
+        match self.tools.disk.digest(&part.path) {
+            // It is looked at as a new one, which reports why.
+            Err(error) if error.code == crate::DISK => Ok(false),
+            digest => Ok(digest?.to_string() == known.sha256),
+        }
     }
 
     /// A deferred package once more; whether it was more than a look.
@@ -129,7 +133,7 @@ impl Run<'_> {
             && seen.total != group.total
         {
             let reason = reused(&name, "a package of this name and another total was applied");
-            let doing = self.claim(&group)?;
+            let Some(doing) = self.claim_whole(&group)? else { return Ok(false) };
             self.set_aside(doing, Some(&seen.partner), &reason)?;
             return Ok(true);
         }
@@ -140,12 +144,12 @@ impl Run<'_> {
         };
         match look {
             Look::Complete(package) => {
-                let doing = self.claim(&group)?;
+                let Some(doing) = self.claim_whole(&group)? else { return Ok(false) };
                 self.process(doing, &package)?;
             }
             Look::Broken(findings) => {
                 let partner = None;
-                let doing = self.claim(&group)?;
+                let Some(doing) = self.claim_whole(&group)? else { return Ok(false) };
                 self.set_aside(doing, partner, &broken(&findings))?;
             }
             Look::Waiting { missing, young } => {
@@ -155,7 +159,7 @@ impl Run<'_> {
                 let wait = self.tools.settings.spool.wait;
                 if !young && group.age(self.wall()) > wait {
                     let reason = part_missing(&missing);
-                    let doing = self.claim(&group)?;
+                    let Some(doing) = self.claim_whole(&group)? else { return Ok(false) };
                     self.put_off(doing, None, &reason, Outcomes::default())?;
                     return Ok(true);
                 }
@@ -213,15 +217,36 @@ impl Run<'_> {
         self.put_off(doing, partner, &reason, Outcomes::default())
     }
 
-    pub(super) fn claim(&self, group: &Group) -> Result<Doing> {
-        let mut originals = Vec::new();
-        if self.tools.spool.mode() == Mode::Keep {
-            for part in &group.parts {
-                let sha256 = self.tools.disk.digest(&part.path)?.to_string();
-                let known = KnownPart { size: part.size, modified: modified(part), sha256 };
-                originals.push((part.file.clone(), known));
+    /// Claims a package; `None`: a part that is to stay where it is cannot be read, which was
+    /// reported.
+    fn claim_whole(&mut self, group: &Group) -> Result<Option<Doing>> {
+        match self.originals(group) {
+            Err(error) if error.code == crate::DISK => {
+                self.unreadable_yet(group, &error)?;
+                Ok(None)
             }
+            originals => self.claim_of(group, originals?).map(Some),
         }
+    }
+
+    pub(super) fn claim(&self, group: &Group) -> Result<Doing> {
+        self.claim_of(group, self.originals(group)?)
+    }
+
+    /// What is remembered of the parts that stay in `incoming/`.
+    fn originals(&self, group: &Group) -> Result<Vec<(String, KnownPart)>> {
+        if self.tools.spool.mode() != Mode::Keep {
+            return Ok(Vec::new());
+        }
+        let known = |part: &PartFile| -> Result<(String, KnownPart)> {
+            let sha256 = self.tools.disk.digest(&part.path)?.to_string();
+            let known = KnownPart { size: part.size, modified: modified(part), sha256 };
+            Ok((part.file.clone(), known))
+        };
+        group.parts.iter().map(known).collect()
+    }
+
+    fn claim_of(&self, group: &Group, originals: Vec<(String, KnownPart)>) -> Result<Doing> {
         let entry = match self.tools.spool.mode() {
             // Those that do not count stay where they are.
             Mode::Keep => {
